@@ -1,0 +1,285 @@
+"""The session, the column types, and the one place that commits.
+
+A route takes `Tx`: one request, one transaction, committed before the response is sent. A use case that must speak to a
+provider takes `Begin` instead: record the intent, commit, call, record the outcome. Providers call
+`assert_no_transaction()` first, so that none is ever awaited while rows are locked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Protocol, cast
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from sqlalchemy import BigInteger, Date, Enum, LargeBinary, MetaData, String, event, select
+from sqlalchemy.dialects.mysql import BINARY, DATETIME
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+
+from yiyuebao_api.kernel.ids import Id
+from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.settings import Database as DatabaseSettings
+
+UNIQUE, DEADLOCK, LOCK_WAIT = 1062, 1213, 1205
+NOWAIT_REFUSED = frozenset({1205, 3572})  # MariaDB, MySQL
+CHECK_VIOLATED = frozenset({3819, 4025})  # MySQL, MariaDB: an OperationalError, yet our bug and no outage
+
+_open: ContextVar[bool] = ContextVar("transaction_open", default=False)
+
+
+# ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware in Python, `DATETIME(6)` in UTC in the column; a naive value is refused."""
+
+    impl = DATETIME(fsp=6)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the database")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return cast(datetime, value).replace(tzinfo=UTC) if value is not None else None
+
+
+class IdColumn(TypeDecorator[Id]):
+    """`BINARY(16)`, equal on MariaDB and MySQL, which have no common UUID type."""
+
+    impl = BINARY(16)
+    cache_ok = True
+
+    def __init__(self, of: type[Id]) -> None:
+        super().__init__()
+        self.of = of
+
+    def process_bind_param(self, value: Id | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else value.bytes
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Id | None:
+        return None if value is None else self.of(bytes=bytes(value))
+
+
+#: Codes, tokens and hashes: 'a' is not 'A', 'x ' is not 'x'.
+def code_column(length: int) -> String:
+    """A string column compared byte by byte."""
+    return String(length, collation="utf8mb4_bin")
+
+
+class Model(DeclarativeBase):
+    """Base of every row. Defaults are set in Python: MySQL has no RETURNING to read a server's default back."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        Fen: BigInteger,
+        datetime: UtcDateTime,
+        date: Date,
+        bytes: LargeBinary,
+        StrEnum: Enum(
+            StrEnum, native_enum=False, length=32, create_constraint=False, validate_strings=True,
+            values_callable=lambda kind: [member.value for member in kind],
+        ),
+        **{kind: IdColumn(kind) for kind in Id.__subclasses__()},
+    }  # fmt: skip
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        if "__tablename__" in cls.__dict__:
+            given: Any = cls.__dict__.get("__table_args__", ())
+            options: dict[str, Any] = {}
+            if isinstance(given, dict):
+                given, options = (), given
+            elif given and isinstance(given[-1], dict):
+                given, options = given[:-1], given[-1]
+            options = {
+                "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci",
+                "mariadb_charset": "utf8mb4", "mariadb_collate": "utf8mb4_unicode_ci",
+                "comment": (cls.__doc__ or "").strip().split("\n")[0][:200], **options,
+            }  # fmt: skip
+            cls.__table_args__ = (*given, options)
+        super().__init_subclass__(**keywords)
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def error_number(error: BaseException | None) -> int:
+    """The server's own error number; 0 when the driver gave none."""
+    arguments: tuple[object, ...] = getattr(getattr(error, "orig", None), "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else 0
+
+
+def is_duplicate(error: BaseException, constraint: str = "") -> bool:
+    """A unique key refused a second row; `constraint` asks for one key by name (MySQL prefixes the table's)."""
+    return error_number(error) == UNIQUE and constraint in str(getattr(error, "orig", ""))
+
+
+def is_contention(error: BaseException) -> bool:
+    """Somebody else held the rows: the same request may succeed when it is run again as a whole."""
+    return isinstance(error, DBAPIError) and error_number(error) in (DEADLOCK, LOCK_WAIT)
+
+
+def is_outage(error: BaseException) -> bool:
+    """The database could not be asked, as opposed to: it was asked something wrong."""
+    if isinstance(error, PoolExhausted):
+        return True
+    return (
+        isinstance(error, DBAPIError)
+        and type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
+        and error_number(error) not in CHECK_VIOLATED
+    )
+
+
+# ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One run of one request. Once it has committed anything, the request may never be run again."""
+
+    committed: bool = False
+
+
+current_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+class Begin(Protocol):
+    """Opens a transaction; leaving the block commits it, an exception rolls it back."""
+
+    def __call__(self) -> AbstractAsyncContextManager[AsyncSession]: ...
+
+
+class Database:
+    """One engine with its sessions, a fair queue in front of the pool, and the only `commit` of the house."""
+
+    def __init__(self, settings: DatabaseSettings, *, url: str | None = None, pool_size: int | None = None) -> None:
+        self._size = pool_size or settings.pool_size
+        self._timeout = settings.pool_timeout_s
+        self.engine: AsyncEngine = create_async_engine(
+            url or settings.url.get_secret_value(),
+            pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,
+            pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED",
+            connect_args={"charset": "utf8mb4", "connect_timeout": 3},
+        )  # fmt: skip
+        event.listen(self.engine.sync_engine, "connect", _prepare(settings))
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._turn = asyncio.Semaphore(self._size)  # first come, first served; the pool alone is unfair
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A transaction of its own. Raises PoolExhausted when no connection is free in time."""
+        if _open.get():
+            raise AssertionError("a transaction inside a transaction: hand the open one on instead")
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise PoolExhausted("no connection became free in time") from None
+        marker = _open.set(True)
+        try:
+            async with self._sessions.begin() as session:
+                yield session
+            if attempt := current_attempt.get():
+                attempt.committed = True
+        finally:
+            with contextlib.suppress(ValueError):  # a generator closed by another task's context
+                _open.reset(marker)
+            self._turn.release()
+        for follow in session.info.get("after_commit", ()):
+            await follow()
+
+    async def answers(self) -> bool:
+        """Whether the server can be asked anything right now."""
+        try:
+            async with asyncio.timeout(self._timeout), self.engine.connect() as connection:
+                await connection.execute(select(1))
+        except (DBAPIError, PoolExhausted, TimeoutError, OSError):
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        await self.engine.dispose()
+
+
+def _prepare(settings: DatabaseSettings) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    """Limits of every session: a cancelled request must not leave a statement, and its locks, running for minutes."""
+
+    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SELECT VERSION()")
+        mariadb = "MariaDB" in str(cursor.fetchone())
+        limit = (
+            f"max_statement_time={settings.statement_timeout_s}"
+            if mariadb
+            else f"max_execution_time={int(settings.statement_timeout_s * 1000)}"
+        )
+        mode = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
+        cursor.execute(
+            f"SET SESSION time_zone='+00:00', innodb_lock_wait_timeout={settings.lock_wait_s}, sql_mode='{mode}', {limit}"
+        )
+        cursor.close()
+
+    return prepare
+
+
+def assert_no_transaction() -> None:
+    """Called first by every gateway: a provider is never awaited under an open transaction."""
+    if _open.get():
+        raise AssertionError("a provider was called inside an open transaction")
+
+
+def after_commit(tx: AsyncSession, follow: Callable[[], Awaitable[None]]) -> None:
+    """Run `follow` once, after this transaction has been committed; for wake-ups, never for what must happen."""
+    tx.info.setdefault("after_commit", []).append(follow)
+
+
+def get_begin(connection: HTTPConnection) -> Begin:
+    return cast(Begin, connection.app.state.database.begin)
+
+
+Transactions = Annotated[Begin, Depends(get_begin)]
+
+
+class FirstStatement(Protocol):
+    """What must happen before anything else in a request's transaction (the idempotency key's claim)."""
+
+    async def take(self, tx: AsyncSession) -> object: ...
+
+
+async def _transaction(
+    connection: HTTPConnection, begin: Annotated[Begin, Depends(get_begin)]
+) -> AsyncIterator[AsyncSession]:
+    async with begin() as tx:
+        first: FirstStatement | None = getattr(connection.state, "claim", None)
+        if first is not None:
+            await first.take(tx)
+        yield tx
+
+
+#: The request's transaction. `scope="function"`: FastAPI commits it after the endpoint returned and *before* the response
+#: is sent; with the default scope a failed commit would still have answered 200.
+Tx = Annotated[AsyncSession, Depends(_transaction, scope="function")]

@@ -1,0 +1,26 @@
+"""In-transaction announcements: a lower domain speaks, `wiring` says who listens.
+
+Listeners run in the announcer's transaction, in the order written; a listener's failure rolls everything back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+Listener = Callable[[AsyncSession, Any], Awaitable[None]]
+_listeners: Mapping[type, Sequence[Listener]] = {}
+
+
+def connect(table: Mapping[type, Sequence[Listener]]) -> None:
+    """Called once by each process with the table of `wiring`."""
+    global _listeners
+    _listeners = table
+
+
+async def announce(tx: AsyncSession, event: object) -> None:
+    """Tell everybody who listens to this kind of event. An event nobody placed in the table is a mistake."""
+    for listener in _listeners[type(event)]:
+        await listener(tx, event)

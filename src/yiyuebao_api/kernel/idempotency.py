@@ -1,0 +1,223 @@
+"""Idempotency-Key: one effect and one answer per caller and key, whatever crashes in between.
+
+The key's row is claimed as the first statement of the request's own transaction; its row lock *is* "still running" and dies
+with the connection, so a killed process blocks nobody. Effect and answer are one commit. Only a request that speaks to a
+provider between two transactions needs a lease; it is short, and whoever takes over carries on with the same `subject`.
+Refusals are never stored: they changed nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import BINARY, Index, delete, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.database import NOWAIT_REFUSED, Begin, Model, code_column, error_number
+from yiyuebao_api.kernel.ids import RowId
+from yiyuebao_api.kernel.problems import Problem, Words
+from yiyuebao_api.kernel.secrets import SealedJson
+from yiyuebao_api.kernel.tokens import claims_of
+
+#: Longer than any provider call of ours, so that a taker-over never runs beside a first run that is merely slow.
+LEASE = timedelta(seconds=10)
+KEPT = timedelta(hours=48)
+_RACED = frozenset({1062, 1205, 1213})  # a second INSERT of the key: the first committed, still runs, was rolled back
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class IdempotencyKeyMissing(Problem):
+    status, code = 400, "idempotency-key-missing"
+    title = Words("缺少幂等键", "Idempotency-Key missing")
+    detail = Words("请在请求头 Idempotency-Key 中带上一个本次操作专用的编号。", "Send an Idempotency-Key header of your own choice.")
+
+
+class IdempotencyKeyReused(Problem):
+    status, code = 422, "idempotency-key-reused"
+    title = Words("幂等键已用于其他请求", "Idempotency-Key reused")
+    detail = Words("该编号已用于内容不同的请求，请换一个新的编号。", "This key was used with another request; take a new one.")
+
+
+class RequestInProgress(Problem):
+    status, code = 409, "request-in-progress"
+    title = Words("请求处理中", "Request in progress")
+    detail = Words("相同的请求正在处理，请稍后再查看结果。", "The same request is still running; ask again in a moment.")
+
+
+class Once(Model):
+    """Idempotency keys: one row per caller and key; the answer is null until the effect has been committed."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (Index(None, "created_at"),)
+
+    caller: Mapped[str] = mapped_column(code_column(48), primary_key=True, comment="mode:account")
+    key: Mapped[str] = mapped_column(code_column(255), primary_key=True, comment="chosen by the client")
+    asked: Mapped[bytes] = mapped_column(BINARY(32), comment="SHA-256 of method, path and body")
+    subject: Mapped[RowId] = mapped_column(comment="id of what is made; the same in every run")
+    runs: Mapped[int] = mapped_column(comment="how often the claim was taken")
+    busy_until: Mapped[datetime] = mapped_column(comment="lease of a run that is between two transactions")
+    status: Mapped[int | None] = mapped_column(comment="HTTP status of the stored answer")
+    answer: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("idempotency.answer"), comment="stored answer, sealed")
+    created_at: Mapped[datetime] = mapped_column(comment="kept for 48 hours")
+
+
+class AlreadyAnswered(Exception):
+    """Not a refusal: the answer given before is given again."""
+
+    def __init__(self, status: int, body: str) -> None:
+        self.status, self.body = status, body
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right to do the thing once."""
+
+    caller: str
+    key: str
+    asked: bytes
+    subject: UUID | None = None
+    runs: int = 0
+    tx: AsyncSession | None = None
+
+    async def take(self, tx: AsyncSession, *, lease: bool = False) -> UUID:
+        """First statement of the transaction; returns the subject.
+
+        With `lease` the claim outlives the transaction (a use case that calls a provider). Raises AlreadyAnswered,
+        RequestInProgress, IdempotencyKeyReused.
+        """
+        now = clock.system_now()
+        row = await self._locked(tx)
+        if row is None:
+            row = Once(
+                caller=self.caller, key=self.key, asked=self.asked, subject=RowId.new(), runs=0,
+                busy_until=now, created_at=now,
+            )  # fmt: skip
+            tx.add(row)
+            try:
+                await tx.flush()
+            except (IntegrityError, OperationalError) as error:  # lost the race by microseconds
+                if error_number(error) not in _RACED:
+                    raise
+                raise RequestInProgress(retry_after=1) from None
+        if row.asked != self.asked:
+            raise IdempotencyKeyReused
+        if row.answer is not None:
+            raise AlreadyAnswered(row.status or 200, cast(str, row.answer["body"]))
+        if row.busy_until > now:
+            raise RequestInProgress(retry_after=1 + int((row.busy_until - now).total_seconds()))
+        row.runs += 1
+        row.busy_until = now + LEASE if lease else now
+        self.subject, self.runs, self.tx = row.subject, row.runs, None if lease else tx
+        return row.subject
+
+    async def _locked(self, tx: AsyncSession) -> Once | None:
+        mine = select(Once).where(Once.caller == self.caller, Once.key == self.key).with_for_update(nowait=True)
+        try:
+            return (await tx.scalars(mine)).one_or_none()
+        except OperationalError as error:
+            if error_number(error) in NOWAIT_REFUSED:
+                raise RequestInProgress(retry_after=1) from None
+            raise
+
+    async def settle(self, begin: Begin, response: Response) -> None:
+        """Keep the answer: in the still open transaction of the request, else in one of its own."""
+        if self.tx is not None:
+            await self._keep(self.tx, response)
+        else:
+            async with begin() as tx:
+                await self._keep(tx, response)
+
+    async def release(self, begin: Begin) -> None:
+        """A leased run was refused before it had any effect: the next one need not wait for the lease."""
+        async with begin() as tx:
+            row = await tx.get_one(Once, (self.caller, self.key), with_for_update=True)
+            if row.answer is None and row.runs == self.runs:
+                row.busy_until = clock.system_now()
+
+    async def _keep(self, tx: AsyncSession, response: Response) -> None:
+        row = await tx.get_one(Once, (self.caller, self.key), with_for_update=True)
+        if row.answer is None:  # a run that took the claim over may have answered first, with the same subject
+            row.status, row.answer = response.status_code, {"body": bytes(response.body).decode()}
+            row.busy_until = clock.system_now()
+
+
+class OnceRoute(APIRoute):
+    """The route class of the house: a POST with an `Idempotency-Key` happens once.
+
+    The claim waits in `request.state`; `Tx` takes it before anything else. The serialized answer is stored after the
+    endpoint returned and before the transaction commits.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.methods != {"POST"}:
+            return handle
+
+        async def answered_once(request: Request) -> Response:
+            claim = await _claim(request)
+            if claim is None:
+                return await handle(request)
+            request.state.claim = claim
+            try:
+                response = await handle(request)
+            except AlreadyAnswered as before:
+                media = "application/json" if before.body else None
+                return Response(before.body, before.status, {"Idempotent-Replayed": "true"}, media)
+            except Problem:
+                if claim.runs and claim.tx is None:
+                    await claim.release(request.app.state.database.begin)
+                raise
+            if claim.runs and response.status_code < 300:
+                await claim.settle(request.app.state.database.begin, response)
+            return response
+
+        return answered_once
+
+
+async def _claim(request: Request) -> Claim | None:
+    key = request.headers.get("idempotency-key")
+    content = request.headers.get("content-type", "application/json")
+    if key is None or not _KEY.fullmatch(key) or not content.startswith("application/json"):
+        return None
+    caller = claims_of(request)
+    if caller is None:
+        return None
+    asked = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body()).digest()
+    return Claim(caller.key, key, asked)
+
+
+async def _required(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$",
+            description="A number of your own for this one intention: the same key gives the same answer, once.",
+        ),
+    ] = None,
+) -> Claim:  # fmt: skip
+    claim: Claim | None = getattr(request.state, "claim", None)
+    if claim is None or idempotency_key is None:
+        raise IdempotencyKeyMissing
+    return claim
+
+
+#: Written by routes that create a booking, payment, refund, contract or consultation: the key is not optional there.
+Claimed = Annotated[Claim, Depends(_required)]
+
+
+async def purge(tx: AsyncSession, *, now: datetime) -> int:
+    """Forget keys older than two days; returns how many."""
+    old = delete(Once).where(Once.created_at < now - KEPT)
+    return cast(int, (await tx.execute(old)).rowcount)  # type: ignore[attr-defined]

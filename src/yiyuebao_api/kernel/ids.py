@@ -1,0 +1,138 @@
+"""Identifiers: UUIDv7 inside, a TypeID outside (`bkg_` + 26 letters of Crockford's base32), one class per entity.
+
+Sixteen bytes in the column; on the wire a string, because JavaScript loses integers above 2^53. A class of its own per
+entity makes the type checker refuse a patient's id where a booking's is expected, and the prefix makes the API refuse it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from typing import Any, ClassVar, Self, cast
+from uuid import UUID
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
+_lock = threading.Lock()
+_last = 0
+
+
+def _uuid7_int() -> int:
+    """RFC 9562: 48 bits of milliseconds, then 12 bits that keep the order within one millisecond, then random bits."""
+    global _last
+    with _lock:
+        stamp = time.time_ns() * 4096 // 1_000_000  # milliseconds with a 12-bit fraction
+        _last = stamp = max(stamp, _last + 1)
+    milliseconds, fraction = divmod(stamp, 4096)
+    random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
+    return (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | random
+
+
+class Id(UUID):
+    """One entity's identifier. `str(id)` and JSON are the TypeID; `.bytes` is the column."""
+
+    __slots__ = ()
+    prefix: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, prefix: str, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.prefix = prefix
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(int=_uuid7_int())
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self:
+        """From the sixteen bytes of the column."""
+        return cls(bytes=raw)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From the wire. Raises ValueError for another entity's id or anything that is not one."""
+        head, _, tail = text.rpartition("_")
+        if head != cls.prefix or len(tail) != 26:
+            raise ValueError(f"not an id of the form {cls.prefix}_…")
+        value = 0
+        for letter in tail:
+            if letter not in _VALUE:
+                raise ValueError(f"not an id of the form {cls.prefix}_…")
+            value = value << 5 | _VALUE[letter]
+        if value >> 128:
+            raise ValueError(f"not an id of the form {cls.prefix}_…")
+        return cls(int=value)
+
+    def __str__(self) -> str:
+        value, letters = self.int, []
+        for _ in range(26):
+            letters.append(_ALPHABET[value & 31])
+            value >>= 5
+        return f"{self.prefix}_{''.join(reversed(letters))}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    @classmethod
+    def _validate(cls, value: Any) -> Self:
+        if isinstance(value, cls):
+            return value
+        try:
+            return cls.parse(cast(str, value))
+        except (ValueError, AttributeError):
+            raise PydanticCustomError("id", "must be an id of the form {prefix}_…", {"prefix": cls.prefix}) from None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            "type": "string",
+            "pattern": f"^{cls.prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$",
+            "examples": [f"{cls.prefix}_01kj4y8x3hf7a9cq2v5b6n8m0t"],
+        }
+
+
+class AccountId(Id, prefix="acc"): ...
+class SessionId(Id, prefix="ses"): ...
+class PatientId(Id, prefix="pat"): ...
+class AddressId(Id, prefix="adr"): ...
+class ClinicianId(Id, prefix="cln"): ...
+class HospitalId(Id, prefix="hsp"): ...
+class SiteId(Id, prefix="sit"): ...
+class ServiceId(Id, prefix="svc"): ...
+class ServiceVersionId(Id, prefix="svv"): ...
+class PoolId(Id, prefix="pol"): ...
+class RosterId(Id, prefix="rst"): ...
+class ClaimId(Id, prefix="clm"): ...
+class BookingId(Id, prefix="bkg"): ...
+class VisitId(Id, prefix="vst"): ...
+class PaymentId(Id, prefix="pay"): ...
+class RefundId(Id, prefix="rfd"): ...
+class PostingId(Id, prefix="pst"): ...
+class AccrualId(Id, prefix="acr"): ...
+class NoticeId(Id, prefix="ntc"): ...
+class EndpointId(Id, prefix="whe"): ...
+class EventId(Id, prefix="evt"): ...
+class DeliveryId(Id, prefix="dlv"): ...
+class JobId(Id, prefix="job"): ...
+class RowId(Id, prefix="row"):
+    """Rows that nobody outside ever names: history, schedule templates, inbox."""
+
+
+def new_number(now_digits: str) -> str:
+    """A number for people and for WeChat: date digits and 14 random characters, `[0-9A-Z]` without look-alikes.
+
+    70 random bits: nobody guesses a neighbour's order, and 32 characters (WeChat's limit) are never reached.
+    """
+    letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    return now_digits + "".join(secrets.choice(letters) for _ in range(14))

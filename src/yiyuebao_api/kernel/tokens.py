@@ -1,0 +1,140 @@
+"""Access tokens: JWT through python-jose with the strictness it lacks (fixed algorithm, required claims, bounded shape).
+
+python-jose accepts tokens without `exp`, without the expected `aud`, with unknown `crit`, and dies of deep nesting, so the
+shape is checked before it is asked and the claims after. Its JWE and JWK sides are not used.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from jose import jwt
+from starlette.requests import HTTPConnection
+
+from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
+from yiyuebao_api.settings import Secrets
+
+ALGORITHM, TYPE, ISSUER, AUDIENCE = "HS256", "at+jwt", "yiyuebao", "yiyuebao-api"
+LIFETIME = timedelta(minutes=15)
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{20,400}\.[A-Za-z0-9_-]{20,1600}\.[A-Za-z0-9_-]{43}")
+_CLAIMS = {"iss", "aud", "sub", "sid", "mode", "iat", "nbf", "exp", "jti"}
+
+
+class Mode(StrEnum):
+    """As what somebody is signed in; a token carries exactly one."""
+
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+    DESK = "desk"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Who calls. `hospital_id` is the tenant of a clinician or a desk."""
+
+    account_id: AccountId
+    session_id: SessionId
+    mode: Mode
+    hospital_id: HospitalId | None
+
+    @property
+    def key(self) -> str:
+        """The caller, as the owner of idempotency keys."""
+        return f"{self.mode}:{self.account_id}"
+
+
+class Refused(Exception):
+    """The token is not ours, not of this kind, or no longer valid."""
+
+
+class Tokens:
+    """Issues and reads access tokens with the keys of the settings; old keys still read while they rotate."""
+
+    def __init__(self, settings: Secrets) -> None:
+        self._current = settings.token_key_id
+        self._keys = {name: key.get_secret_value() for name, key in settings.old_token_keys.items()}
+        self._keys[self._current] = settings.token_key.get_secret_value()
+
+    def issue(self, claims: Claims, *, now: datetime) -> str:
+        """A token that lives fifteen minutes."""
+        issued = int(now.timestamp())
+        body: dict[str, Any] = {
+            "iss": ISSUER, "aud": AUDIENCE, "sub": str(claims.account_id), "sid": str(claims.session_id),
+            "mode": claims.mode.value, "iat": issued, "nbf": issued, "exp": issued + int(LIFETIME.total_seconds()),
+            "jti": str(SessionId.new()),
+        }  # fmt: skip
+        if claims.hospital_id is not None:
+            body["hsp"] = str(claims.hospital_id)
+        headers = {"typ": TYPE, "kid": self._current}
+        return str(jwt.encode(body, self._keys[self._current], ALGORITHM, headers=headers))
+
+    def read(self, token: str, *, now: datetime) -> Claims:
+        """Raises Refused, and nothing else, whatever the token holds."""
+        try:
+            return self._read(token, now)
+        except Refused:
+            raise
+        except Exception:
+            raise Refused from None
+
+    def _read(self, token: str, now: datetime) -> Claims:
+        if not _SHAPE.fullmatch(token):
+            raise Refused
+        header = _object(token.split(".", 1)[0])
+        if set(header) != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM or header["typ"] != TYPE:
+            raise Refused
+        key = self._keys.get(header["kid"])
+        if key is None:
+            raise Refused
+        # The times are checked below against the business clock, which jose does not know.
+        body = jwt.decode(
+            token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER,
+            options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require_aud": True, "require_iss": True},
+        )  # fmt: skip
+        if not _CLAIMS <= set(body) <= _CLAIMS | {"hsp"}:
+            raise Refused
+        times = [body["iat"], body["nbf"], body["exp"]]
+        if any(type(each) is not int for each in times) or body["exp"] - body["iat"] > LIFETIME.total_seconds():
+            raise Refused
+        moment = now.timestamp()
+        if not body["nbf"] - 60 <= moment < body["exp"]:
+            raise Refused
+        hospital = HospitalId.parse(body["hsp"]) if "hsp" in body else None
+        return Claims(AccountId.parse(body["sub"]), SessionId.parse(body["sid"]), Mode(body["mode"]), hospital)
+
+    def expires(self, now: datetime) -> datetime:
+        return datetime.fromtimestamp(int(now.timestamp()), UTC) + LIFETIME
+
+
+def _object(part: str) -> dict[str, Any]:
+    try:
+        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        value = json.loads(raw)
+    except (binascii.Error, ValueError, RecursionError):
+        raise Refused from None
+    if not isinstance(value, dict):
+        raise Refused
+    return value
+
+
+def claims_of(connection: HTTPConnection) -> Claims | None:
+    """Who the `Authorization` header says is calling; None without a valid token. No database is asked."""
+    header = connection.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    try:
+        claims: Claims = connection.app.state.tokens.read(token, now=clock.now())
+    except Refused:
+        return None
+    return claims
