@@ -1,9 +1,10 @@
 """Amap's web service (restapi.amap.com): geocoding and reverse geocoding with the signature really verified.
 
-It knows the districts of ten cities and counties (`places.py`) and keeps the habits of the real one that break
-clients: always HTTP 200, every value a string, `[]` where a value is empty, and no `city` in the reverse answer of
-a municipality, of a county that the province rules directly, and of nowhere. An address in a known district gets a
-point of its own, the same every time, so close to the district's centre that reverse geocoding finds it again.
+It knows the districts of ten cities and counties (`places.py`) and keeps the habits of the real one that
+break clients: always HTTP 200, every value a string, `[]` where a value is empty, and no `city` in the reverse
+answer of a municipality, of a county that the province rules directly, and of nowhere. An address in a known
+district gets a point of its own, the same every time, so close to the district's centre that reverse geocoding
+finds the district again.
 """
 
 from __future__ import annotations

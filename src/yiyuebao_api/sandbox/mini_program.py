@@ -160,7 +160,7 @@ async def get_wxacode_unlimit(request: Request) -> Response:
         return JSONResponse(_error(40129))
     if page.startswith("/") or "?" in page:
         return JSONResponse(_error(41030))
-    # A phone's camera cannot open the real round code outside WeChat either: a QR code with the same two facts.
+    # Nothing outside WeChat reads the real round code: a QR code with the same two facts stands for it.
     image = qrcode.make(json.dumps({"page": page, "scene": scene}))
     file = io.BytesIO()
     image.get_image().convert("L").save(file, "JPEG")
@@ -196,7 +196,7 @@ async def issue_phone_code(request: Request) -> Response:
 
 
 async def spoil_token(request: Request) -> Response:
-    """Spoil the token in use: `{"state": "revoked"}` (40001 from now on) or `{"state": "expired"}` (42001)."""
+    """Spoil the token in use: `{"state": "revoked"}` (then 40001) or `{"state": "expired"}` (then 42001)."""
     body, here = await _body(request) or {}, _of(request)
     match body.get("state"):
         case "revoked":

@@ -1,7 +1,8 @@
 """The districts the sandbox's map knows: GB/T 2260 adcodes and the rough centre of each, in GCJ-02.
 
 Written down by hand for development and tests; the centres are right to a kilometre or so, not surveyed. Two
-oddities are here on purpose: 文昌 is a county that the province rules directly (no city), 东莞 is a city without districts.
+oddities are here on purpose: 文昌 is a county that the province rules directly (no city), 东莞 a city without
+districts.
 """
 
 from __future__ import annotations
