@@ -1,7 +1,7 @@
 """Private MariaDB and Redis servers: own folder, own port, loopback only, nothing but the standard library.
 
-`scripts/run` keeps them under `.data`; the tests throw theirs away (tests/servers.py). The system's own servers,
-their configuration files and their ports are never touched.
+`scripts/run` keeps them under `.data`; the tests throw theirs away (tests/servers.py). The system's own
+servers, their configuration files and their ports are never touched.
 """
 
 from __future__ import annotations
@@ -133,9 +133,14 @@ class Daemon:
         """End the program and its children at once, as a power cut would."""
         if self.process is None:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.send_kill()
         self.process.wait()
+
+    def send_kill(self) -> None:
+        """Like `kill`, without waiting for the end: safe in a signal handler."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def obituary(self) -> str:
         """Why the program is gone: exit code and last lines of its log; a full disk is called by its name."""
@@ -144,11 +149,10 @@ class Daemon:
             how = f"was ended by {signal.Signals(-code).name}"
         else:
             how = f"stopped by itself (exit code {code})"
-        words = self.last_words()
         sentence = f"{self.name} {how}."
-        if "No space left on device" in words or re.search(r"\berr(no|or):? 28\b", words, re.IGNORECASE):
+        if re.search(r"No space left on device|\berr(no|or):? 28\b", self.last_words(200), re.IGNORECASE):
             sentence = f"{self.name} could not write: the disk is full ({self.log.parent})."
-        return f"{sentence}\n{words}"
+        return f"{sentence}\n{self.last_words()}"
 
     def last_words(self, lines: int = 15) -> str:
         """The end of the log, indented, under the log's name."""
@@ -199,7 +203,7 @@ class MariaDb(Daemon):
         After a crash the server repairs its files first; that is what the long time limit is for.
         """
         self._install()
-        # Given at every start, so that a new password is taken over; removed again because it holds the password.
+        # Given at every start, so that a new password is taken over; removed, for it holds the password.
         first_words = self.home / "first-words.sql"
         first_words.touch(mode=0o600)
         first_words.write_text(self._first_words())
@@ -217,6 +221,7 @@ class MariaDb(Daemon):
             f"--init-file={first_words}",
             "--skip-name-resolve",
             "--skip-log-bin",
+            "--log-warnings=1",
             "--performance-schema=OFF",
             "--max-connections=300",
             "--max-allowed-packet=64M",
@@ -224,7 +229,7 @@ class MariaDb(Daemon):
             "--collation-server=utf8mb4_unicode_ci",
             "--default-time-zone=+00:00",
             "--transaction-isolation=READ-COMMITTED",
-            *(_DURABLE if self.durable else _FAST),
+            *self._effort,
         ]
         try:
             self.launch()
@@ -233,11 +238,15 @@ class MariaDb(Daemon):
             first_words.unlink(missing_ok=True)
 
     @property
+    def _effort(self) -> list[str]:
+        return _DURABLE if self.durable else _FAST
+
+    @property
     def _data(self) -> Path:
         return self.home / "data"
 
     def _install(self) -> None:
-        """Make the system tables in a folder beside, then move it into place whole: half a folder never starts."""
+        """Make the system tables in a folder beside, then move it into place: half a folder never starts."""
         if self._data.exists():
             return
         half = self.home / "data.half"
@@ -253,6 +262,7 @@ class MariaDb(Daemon):
                 "--auth-root-authentication-method=socket",
                 "--skip-test-db",
                 "--skip-name-resolve",
+                *self._effort,
             ],
             log=self.log,
         )
