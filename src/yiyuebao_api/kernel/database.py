@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol, cast
 
 from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from fastapi.requests import HTTPConnection
 from sqlalchemy import BigInteger, Date, Enum, LargeBinary, MetaData, String, event, select
 from sqlalchemy.dialects.mysql import BINARY, DATETIME
@@ -265,7 +266,8 @@ Transactions = Annotated[Begin, Depends(get_begin)]
 
 
 class FirstStatement(Protocol):
-    """What must happen before anything else in a request's transaction (the idempotency key's claim)."""
+    """What must happen before anything else in a request's transaction: the look at the caller's session, then the
+    idempotency key's claim, so that a signed-out caller is not even told an old answer."""
 
     async def take(self, tx: AsyncSession) -> object: ...
 
@@ -274,12 +276,19 @@ async def _transaction(
     connection: HTTPConnection, begin: Annotated[Begin, Depends(get_begin)]
 ) -> AsyncIterator[AsyncSession]:
     async with begin() as tx:
-        first: FirstStatement | None = getattr(connection.state, "claim", None)
-        if first is not None:
-            await first.take(tx)
+        connection.state.tx = tx
+        for name in ("session", "claim"):
+            first: FirstStatement | None = getattr(connection.state, name, None)
+            if first is not None:
+                await first.take(tx)
         yield tx
 
 
 #: The request's transaction. `scope="function"`: FastAPI commits it after the endpoint returned and *before* the response
 #: is sent; with the default scope a failed commit would still have answered 200.
 Tx = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+
+
+def opens_transaction(dependant: Dependant) -> bool:
+    """Whether the operation takes `Tx`, itself or through a guard."""
+    return dependant.call is _transaction or any(opens_transaction(each) for each in dependant.dependencies)

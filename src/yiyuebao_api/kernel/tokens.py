@@ -90,7 +90,10 @@ class Tokens:
     def _read(self, token: str, now: datetime) -> Claims:
         if not _SHAPE.fullmatch(token):
             raise Refused
-        header = _object(token.split(".", 1)[0])
+        parts = token.split(".")
+        if any(_canonical(_bytes(part)) != part for part in parts):  # one token, one spelling
+            raise Refused
+        header = _object(parts[0])
         if set(header) != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM or header["typ"] != TYPE:
             raise Refused
         key = self._keys.get(header["kid"])
@@ -104,10 +107,10 @@ class Tokens:
         if not _CLAIMS <= set(body) <= _CLAIMS | {"hsp"}:
             raise Refused
         times = [body["iat"], body["nbf"], body["exp"]]
-        if any(type(each) is not int for each in times) or body["exp"] - body["iat"] > LIFETIME.total_seconds():
+        if any(type(each) is not int for each in times) or not 0 < body["exp"] - body["iat"] <= LIFETIME.total_seconds():
             raise Refused
         moment = now.timestamp()
-        if not body["nbf"] - 60 <= moment < body["exp"]:
+        if not max(body["nbf"], body["iat"]) - 60 <= moment < body["exp"]:
             raise Refused
         hospital = HospitalId.parse(body["hsp"]) if "hsp" in body else None
         return Claims(AccountId.parse(body["sub"]), SessionId.parse(body["sid"]), Mode(body["mode"]), hospital)
@@ -116,11 +119,21 @@ class Tokens:
         return datetime.fromtimestamp(int(now.timestamp()), UTC) + LIFETIME
 
 
+def _bytes(part: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except binascii.Error:
+        raise Refused from None
+
+
+def _canonical(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 def _object(part: str) -> dict[str, Any]:
     try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-        value = json.loads(raw)
-    except (binascii.Error, ValueError, RecursionError):
+        value = json.loads(_bytes(part))
+    except (ValueError, RecursionError):
         raise Refused from None
     if not isinstance(value, dict):
         raise Refused
