@@ -1,0 +1,68 @@
+"""What one process holds: its settings, its database and its doors to the outside world."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from yiyuebao_api.gateways.maps import Maps
+from yiyuebao_api.gateways.maps.amap import AmapMaps
+from yiyuebao_api.gateways.payment import PaymentGateway
+from yiyuebao_api.gateways.payment.wechat import WeChatPayGateway
+from yiyuebao_api.gateways.sms import SmsSender
+from yiyuebao_api.gateways.sms.aliyun import AliyunSms
+from yiyuebao_api.gateways.webhooks import WebhookPoster
+from yiyuebao_api.gateways.webhooks.http import HttpWebhookPoster
+from yiyuebao_api.gateways.wechat_login import WeChatLogin
+from yiyuebao_api.gateways.wechat_login.mini_program import MiniProgramLogin
+from yiyuebao_api.kernel import clock, secrets
+from yiyuebao_api.kernel.database import Begin, Database
+from yiyuebao_api.kernel.tokens import Tokens
+from yiyuebao_api.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """One per capability."""
+
+    payment: PaymentGateway
+    sms: SmsSender
+    wechat_login: WeChatLogin
+    maps: Maps
+    webhooks: WebhookPoster
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Handed to the routes by `app.state` and to every job of the worker."""
+
+    settings: Settings
+    database: Database
+    gateways: Gateways
+    tokens: Tokens
+
+    @property
+    def begin(self) -> Begin:
+        return self.database.begin
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, *, database: Database | None = None) -> AsyncIterator[Context]:
+    """Build everything a process needs and take it down in reverse order; a given `database` is left open."""
+    clock.use_file(settings.clock_file)
+    secrets.install(settings.secrets)
+    async with AsyncExitStack() as stack:
+        if database is None:
+            database = Database(settings.database)
+            stack.push_async_callback(database.aclose)
+        gateways = Gateways(
+            payment=await stack.enter_async_context(WeChatPayGateway(settings.wechat_pay)),
+            sms=await stack.enter_async_context(AliyunSms(settings.sms)),
+            wechat_login=await stack.enter_async_context(MiniProgramLogin(settings.mini_program)),
+            maps=await stack.enter_async_context(AmapMaps(settings.maps)),
+            webhooks=await stack.enter_async_context(
+                HttpWebhookPoster(allow_loopback=not settings.production)
+            ),
+        )
+        yield Context(settings, database, gateways, Tokens(settings.secrets))

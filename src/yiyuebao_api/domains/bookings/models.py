@@ -1,0 +1,132 @@
+"""Rows of bookings, their price lines and their history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from yiyuebao_api.domains.catalogue.models import Place
+from yiyuebao_api.kernel.database import Model, code_column
+from yiyuebao_api.kernel.ids import (
+    AccountId,
+    AddressId,
+    BookingId,
+    ClaimId,
+    HospitalId,
+    PatientId,
+    PaymentId,
+    RowId,
+    ServiceId,
+    ServiceVersionId,
+    SiteId,
+)
+from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.secrets import Sealed, SealedJson
+
+
+class BookingState(StrEnum):
+    HELD = "held"
+    PAID = "paid"
+    ACCEPTED = "accepted"
+    ASSIGNED = "assigned"
+    UNDER_WAY = "under_way"
+    DONE = "done"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+class VisitStage(StrEnum):
+    """How far the visit is; `visits` tells it downward so that cancellation reads the booking alone."""
+
+    ASSIGNED = "assigned"
+    DEPARTED = "departed"
+    ARRIVED = "arrived"
+    STARTED = "started"
+    FINISHED = "finished"
+    CONFIRMED = "confirmed"
+
+
+class ActorKind(StrEnum):
+    """Who moved a booking."""
+
+    PATIENT = "patient"
+    DESK = "desk"
+    CLINICIAN = "clinician"
+    SYSTEM = "system"
+
+
+class Booking(Model):
+    """Bookings: one visit promised to one patient, with everything it was promised under."""
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        UniqueConstraint("order_no"),
+        UniqueConstraint("claim_id"),
+        Index("ix_booking_account", "account_id", "id"),
+        Index("ix_booking_hospital", "hospital_id", "state", "id"),
+        Index("ix_booking_patient", "patient_id", "starts_at"),
+        CheckConstraint("total_fen > 0", name="total_positive"),
+    )
+
+    id: Mapped[BookingId] = mapped_column(primary_key=True, comment="UUIDv7")
+    order_no: Mapped[str] = mapped_column(code_column(24), comment="number for people: date and 14 random characters")
+    account_id: Mapped[AccountId] = mapped_column(comment="who booked and pays")
+    patient_id: Mapped[PatientId] = mapped_column(ForeignKey("patient.id"), comment="who is visited")
+    hospital_id: Mapped[HospitalId] = mapped_column(ForeignKey("hospital.id"), comment="who sends somebody")
+    site_id: Mapped[SiteId] = mapped_column(comment="from where")
+    service_id: Mapped[ServiceId] = mapped_column(comment="what")
+    service_version_id: Mapped[ServiceVersionId] = mapped_column(comment="in which published version (RULE-37)")
+    service_code: Mapped[str] = mapped_column(code_column(16), comment="the item's code, for integrations")
+    service_name: Mapped[str] = mapped_column(String(100), comment="the item's name at booking time")
+    place: Mapped[Place] = mapped_column(comment="home or hospital")
+    address_id: Mapped[AddressId | None] = mapped_column(comment="which address was chosen; null at the hospital")
+    address: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("booking.address"), comment="its snapshot, sealed")
+    contact: Mapped[dict[str, Any]] = mapped_column(SealedJson("booking.contact"), comment="patient's name and phone, sealed")
+    note: Mapped[str | None] = mapped_column(Sealed("booking.note", 500), comment="what the patient wrote, sealed")
+    starts_at: Mapped[datetime] = mapped_column(comment="planned start")
+    ends_at: Mapped[datetime] = mapped_column(comment="planned end, without buffers")
+    state: Mapped[BookingState] = mapped_column(comment="see rules.MOVES; held is read together with hold_until")
+    visit_stage: Mapped[VisitStage | None] = mapped_column(comment="told by visits")
+    hold_until: Mapped[datetime] = mapped_column(comment="until when the unpaid place is held")
+    claim_id: Mapped[ClaimId] = mapped_column(comment="the place taken in schedules")
+    total_fen: Mapped[Fen] = mapped_column(comment="sum of the lines, fen")
+    policy: Mapped[dict[str, Any]] = mapped_column(JSON, comment="cancellation policy shown at booking time")
+    payment_id: Mapped[PaymentId | None] = mapped_column(comment="the payment that counted")
+    paid_at: Mapped[datetime | None] = mapped_column(comment="when it was paid")
+    refunded_fen: Mapped[Fen] = mapped_column(comment="refunds that arrived, fen")
+    refund_due_fen: Mapped[Fen] = mapped_column(comment="refunds promised, fen; arrived when equal to refunded")
+    created_at: Mapped[datetime] = mapped_column(comment="when it was booked")
+
+
+class BookingLine(Model):
+    """Price lines of a booking; they add up to its total (RULE-34)."""
+
+    __tablename__ = "booking_line"
+
+    booking_id: Mapped[BookingId] = mapped_column(ForeignKey("booking.id"), primary_key=True, comment="its booking")
+    position: Mapped[int] = mapped_column(primary_key=True, comment="order on the bill")
+    kind: Mapped[str] = mapped_column(code_column(24), comment="visit_fee, item_fee, material_fee, travel_fee")
+    amount_fen: Mapped[Fen] = mapped_column(comment="fen")
+
+
+class BookingMove(Model):
+    """History of a booking: one row a move, never changed."""
+
+    __tablename__ = "booking_move"
+    __table_args__ = (Index("ix_booking_move_booking", "booking_id", "id"),)
+
+    id: Mapped[RowId] = mapped_column(primary_key=True, comment="UUIDv7")
+    booking_id: Mapped[BookingId] = mapped_column(ForeignKey("booking.id"), comment="its booking")
+    from_state: Mapped[BookingState | None] = mapped_column(comment="null for the first")
+    to_state: Mapped[BookingState] = mapped_column(comment="where it went")
+    stage: Mapped[VisitStage | None] = mapped_column(comment="visit stage, when that is what changed")
+    actor: Mapped[ActorKind] = mapped_column(comment="who")
+    actor_id: Mapped[str | None] = mapped_column(code_column(40), comment="account of the actor; null for the system")
+    reason: Mapped[str | None] = mapped_column(String(200), comment="why, as told")
+    at: Mapped[datetime] = mapped_column(comment="when")

@@ -1,0 +1,24 @@
+"""Every table of the service, for Alembic and for tests; nothing else."""
+
+from yiyuebao_api.domains.accounts import models as accounts
+from yiyuebao_api.domains.bookings import models as bookings
+from yiyuebao_api.domains.catalogue import models as catalogue
+from yiyuebao_api.domains.clinicians import models as clinicians
+from yiyuebao_api.domains.hospitals import models as hospitals
+from yiyuebao_api.domains.nearby import models as nearby
+from yiyuebao_api.domains.notices import models as notices
+from yiyuebao_api.domains.partners import models as partners
+from yiyuebao_api.domains.patients import models as patients
+from yiyuebao_api.domains.payments import models as payments
+from yiyuebao_api.domains.schedules import models as schedules
+from yiyuebao_api.domains.settlements import models as settlements
+from yiyuebao_api.domains.visits import models as visits
+from yiyuebao_api.kernel import idempotency, inbox, outbox
+from yiyuebao_api.kernel.database import Model
+
+metadata = Model.metadata
+
+__all__ = [
+    "accounts", "bookings", "catalogue", "clinicians", "hospitals", "idempotency", "inbox", "metadata", "nearby",
+    "notices", "outbox", "partners", "patients", "payments", "schedules", "settlements", "visits",
+]  # fmt: skip

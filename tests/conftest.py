@@ -1,0 +1,147 @@
+"""One real database server, one real sandbox and the whole service for all tests; every test leaves empty tables behind."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from tests.client import Api
+from tests.sandbox_server import SandboxServer
+from tests.servers import GivenServer, MariaDb, database_server
+from yiyuebao_api import tables, wiring
+from yiyuebao_api.app import create_app
+from yiyuebao_api.context import Context, open_context
+from yiyuebao_api.kernel import clock, events, secrets
+from yiyuebao_api.kernel.database import Database
+from yiyuebao_api.kernel.outbox import Worker
+from yiyuebao_api.settings import Settings
+
+_WRITES = re.compile(r"\s*(?:insert(?:\s+ignore)?\s+into|update|replace\s+into|delete\s+from)\s+`?(\w+)", re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[MariaDb | GivenServer]:
+    """The database server of this run."""
+    started = database_server()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+    """The providers, on a free port, with keys of their own."""
+    with SandboxServer(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def database_url(server: MariaDb | GivenServer) -> AsyncIterator[str]:
+    """An empty database with every table."""
+    name = f"yiyuebao_test_{os.getpid()}"
+    root = create_async_engine(server.url(), poolclass=NullPool)
+    async with root.begin() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"))
+    url = server.url(name)
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(tables.metadata.create_all)
+    await engine.dispose()
+    yield url
+    async with root.begin() as connection:
+        await connection.execute(text(f"DROP DATABASE {name}"))
+    await root.dispose()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, sandbox: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Development settings that point at this run's servers."""
+    return sandbox.settings(database_url=SecretStr(database_url), clock_file=tmp_path_factory.mktemp("clock") / "clock")
+
+
+class DirtyTables:
+    """Notes which tables a test wrote, and empties those and no others afterwards."""
+
+    def __init__(self, database: Database) -> None:
+        self.names: set[str] = set()
+        event.listen(database.engine.sync_engine, "before_cursor_execute", self._note)
+
+    def _note(self, _conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if found := _WRITES.match(statement):
+            self.names.add(found[1].lower())
+
+    async def clean(self, database: Database) -> None:
+        if not self.names:
+            return
+        async with database.engine.begin() as connection:
+            await connection.execute(text("SET SESSION foreign_key_checks=0"))
+            for table in reversed(tables.metadata.sorted_tables):
+                if table.name in self.names:
+                    await connection.execute(text(f"DELETE FROM `{table.name}`"))
+            await connection.execute(text("SET SESSION foreign_key_checks=1"))
+        self.names.clear()
+
+
+@pytest.fixture(scope="session")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of this run, with a pool of its own."""
+    secrets.install(settings.secrets)
+    events.connect(wiring.EVENTS)
+    held = Database(settings.database, pool_size=20)
+    yield held
+    await held.aclose()
+
+
+@pytest.fixture(scope="session")
+def dirty(database: Database) -> DirtyTables:
+    return DirtyTables(database)
+
+
+@pytest.fixture(autouse=True)
+async def _clean(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Tests that touched the database leave it empty, the clock at now and the sandbox well."""
+    yield
+    if "database" in request.fixturenames:
+        await request.getfixturevalue("dirty").clean(request.getfixturevalue("database"))
+    if "settings" in request.fixturenames:
+        file: Path | None = request.getfixturevalue("settings").clock_file
+        if file is not None:
+            file.unlink(missing_ok=True)
+            clock.use_file(file)
+
+
+@pytest.fixture(scope="session")
+async def context(settings: Settings, database: Database) -> AsyncIterator[Context]:
+    """Everything a process holds, speaking to this run's servers."""
+    async with open_context(settings, database=database) as held:
+        yield held
+
+
+@pytest.fixture(scope="session")
+async def app(context: Context) -> AsyncIterator[FastAPI]:
+    """The whole service, started."""
+    made = create_app(context=context)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest.fixture
+async def api(app: FastAPI, database: Database, dirty: DirtyTables) -> AsyncIterator[Api]:
+    """A client that validates every answer against the published contract."""
+    async with Api(app) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(context: Context, dirty: DirtyTables) -> Worker[Context]:
+    """The jobs of the service; `await worker.drain()` does what is due."""
+    return Worker(context.begin, context, wiring.JOBS, wiring.TIMERS, name="test-worker")
