@@ -78,15 +78,11 @@ def test_the_box_includes_its_edges() -> None:
 def test_a_known_distance() -> None:
     # One degree of latitude, and one of longitude at 20 degrees north.
     assert distance_m(Point(19.0, 110.0), Point(20.0, 110.0)) == pytest.approx(111_195, abs=1)
-    assert distance_m(Point(20.0, 110.0), Point(20.0, 111.0)) == pytest.approx(
-        111_195 * cos(radians(20)), rel=1e-4
-    )
+    assert distance_m(Point(20.0, 110.0), Point(20.0, 111.0)) == pytest.approx(111_195 * cos(radians(20)), rel=1e-4)
 
 
 @given(a_lat=lats, a_lng=lngs, b_lat=lats, b_lng=lngs)
-def test_distance_is_symmetric_and_zero_only_at_home(
-    a_lat: float, a_lng: float, b_lat: float, b_lng: float
-) -> None:
+def test_distance_is_symmetric_and_zero_only_at_home(a_lat: float, a_lng: float, b_lat: float, b_lng: float) -> None:
     a, b = Point(a_lat, a_lng), Point(b_lat, b_lng)
     assert distance_m(a, a) == 0
     assert distance_m(a, b) == pytest.approx(distance_m(b, a))

@@ -45,9 +45,7 @@ class Point:
 
     def __post_init__(self) -> None:
         if not in_china(self.lat, self.lng):
-            raise ValueError(
-                "a place outside China: expected lat 3 to 54 and lng 73 to 136 (are they swapped?)"
-            )
+            raise ValueError("a place outside China: expected lat 3 to 54 and lng 73 to 136 (are they swapped?)")
 
 
 def in_china(lat: float, lng: float) -> bool:
@@ -98,9 +96,7 @@ def _wgs84_to_gcj02(lat: float, lng: float) -> tuple[float, float]:
     east += (20 * sin(x * pi) + 40 * sin(x / 3 * pi)) * 2 / 3
     east += (150 * sin(x / 12 * pi) + 300 * sin(x / 30 * pi)) * 2 / 3
     magic = 1 - _ECCENTRICITY * sin(radians(lat)) ** 2
-    meridian = (
-        _AXIS_M * (1 - _ECCENTRICITY) / (magic * sqrt(magic)) * pi / 180
-    )  # metres per degree of latitude
+    meridian = _AXIS_M * (1 - _ECCENTRICITY) / (magic * sqrt(magic)) * pi / 180  # metres per degree of latitude
     parallel = _AXIS_M / sqrt(magic) * cos(radians(lat)) * pi / 180  # metres per degree of longitude
     return lat + north / meridian, lng + east / parallel
 

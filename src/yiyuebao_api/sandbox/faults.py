@@ -5,6 +5,7 @@
     {"kind": "status", "status": 503}             an HTML page with that status, as a proxy would send
     {"kind": "code", "code": "isp.SYSTEM_ERROR"}  the provider's own error in the provider's own shape
     {"kind": "hang", "seconds": 30}               silence; ends early when the caller hangs up
+    {"kind": "slow", "seconds": 2}                the true answer, late
     {"kind": "drop"}                              the connection breaks in the middle of the answer
 
 with `"times": N` (default 1), `"path": "/prefix"` to hit only some calls, and `"after": true` to let the call
@@ -27,7 +28,7 @@ from starlette.types import Receive, Scope, Send
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-KINDS = ("status", "code", "hang", "drop")
+KINDS = ("status", "code", "hang", "slow", "drop")
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ def routes(provider: str) -> list[BaseRoute]:
 
 
 def state(app: Starlette, provider: str) -> Breakable:
-    return cast(Breakable, getattr(app.state, provider.replace("-", "_")))
+    return cast("Breakable", getattr(app.state, provider.replace("-", "_")))
 
 
 def breakable(provider: str, serve: Endpoint, refuse: Callable[[str], Response]) -> Endpoint:
@@ -88,9 +89,12 @@ def breakable(provider: str, serve: Endpoint, refuse: Callable[[str], Response])
         fault = _take(state(request.app, provider).faults, request.url.path)
         if fault is None:
             return await serve(request)
-        if fault.after:
+        if fault.after and fault.kind != "slow":
             await serve(request)
         match fault.kind:
+            case "slow":
+                await asyncio.sleep(fault.seconds)
+                return await serve(request)
             case "code":
                 return refuse(fault.code)
             case "hang":
@@ -98,7 +102,8 @@ def breakable(provider: str, serve: Endpoint, refuse: Callable[[str], Response])
                 return HTMLResponse("<h1>504 Gateway Time-out</h1>", 504)
             case "drop":
                 return _BrokenOff()
-        return HTMLResponse(f"<html><body><h1>{fault.status}</h1></body></html>", fault.status)
+        page = "" if fault.status in (204, 304) else f"<html><body><h1>{fault.status}</h1></body></html>"
+        return HTMLResponse(page, fault.status)
 
     return endpoint
 
@@ -115,7 +120,7 @@ def _take(faults: list[Fault], path: str) -> Fault | None:
 
 async def _silence(request: Request, seconds: float) -> None:
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not await request.is_disconnected():
+    while time.monotonic() < end and not await request.is_disconnected():  # noqa: ASYNC110 nobody signals it
         await asyncio.sleep(0.05)
 
 

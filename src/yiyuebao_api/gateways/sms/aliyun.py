@@ -76,9 +76,7 @@ class AliyunSms:
         assert_no_transaction()
         mobile = _CHINESE_MOBILE.fullmatch(phone_e164)
         if mobile is None:
-            raise ProviderRefused(
-                "invalid-phone", "only mobile numbers of mainland China are served (RULE-09)"
-            )
+            raise ProviderRefused("invalid-phone", "only mobile numbers of mainland China are served (RULE-09)")
         form = {
             "PhoneNumbers": mobile[1],
             "SignName": self._sign_name,
@@ -107,7 +105,7 @@ class AliyunSms:
         }
         names = ";".join(signed)  # already in the order of the alphabet, as the signature wants them
         lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-        canonical = "\n".join(["POST", request.url.path, "", lines, names, digest])
+        canonical = f"POST\n{request.url.path}\n\n{lines}\n{names}\n{digest}"
         to_sign = "ACS3-HMAC-SHA256\n" + hashlib.sha256(canonical.encode()).hexdigest()
         secret = self._secret.get_secret_value().encode()
         signature = hmac.new(secret, to_sign.encode(), hashlib.sha256).hexdigest()
@@ -121,9 +119,7 @@ class AliyunSms:
 def _refusal(status: int, answer: _Answer) -> ProviderUnavailable | ProviderRefused:
     """The provider's message stays out: it repeats the phone number."""
     said = f"{answer.code} ({answer.request_id})"
-    if answer.code in _PASSING or answer.code.startswith(
-        ("Throttling", "ServiceUnavailable", "InternalError")
-    ):
+    if answer.code in _PASSING or answer.code.startswith(("Throttling", "ServiceUnavailable", "InternalError")):
         return ProviderUnavailable(f"sms: {said}")
     # Without isv. or isp. the API gateway spoke: key, signature, clock or action.
     default = "refused" if answer.code.startswith(("isv.", "isp.")) else "misconfigured"

@@ -88,9 +88,7 @@ class MiniProgramLogin:
             "js_code": login_code,
             "grant_type": "authorization_code",
         }
-        session = await self._ask(
-            _Session, self._client.build_request("GET", "/sns/jscode2session", params=asked)
-        )
+        session = await self._ask(_Session, self._client.build_request("GET", "/sns/jscode2session", params=asked))
         _accept(session)
         if not session.openid:
             raise ProviderUnavailable("wechat login: a session without an openid")
@@ -144,9 +142,7 @@ class MiniProgramLogin:
             "secret": self._secret.get_secret_value(),
             "force_refresh": False,
         }
-        answer = await self._ask(
-            _Token, self._client.build_request("POST", "/cgi-bin/stable_token", json=asked)
-        )
+        answer = await self._ask(_Token, self._client.build_request("POST", "/cgi-bin/stable_token", json=asked))
         _accept(answer)
         if not answer.access_token:
             raise ProviderUnavailable("wechat login: no access token in the answer")
@@ -164,9 +160,7 @@ class MiniProgramLogin:
         try:
             return shape.model_validate_json(body)
         except ValidationError:
-            raise ProviderUnavailable(
-                f"wechat login: HTTP {status} with an answer that cannot be read"
-            ) from None
+            raise ProviderUnavailable(f"wechat login: HTTP {status} with an answer that cannot be read") from None
 
 
 def _accept(answer: _Said) -> None:
