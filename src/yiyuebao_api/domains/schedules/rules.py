@@ -1,0 +1,329 @@
+"""Slots of a day from template, exceptions, roster, leave and claims: pure arithmetic on whole minutes.
+
+Everything that comes in or goes out is an aware moment or a minute after midnight in Shanghai (0 to 1440); no daylight
+saving since 1991. Sources: RULE-44 (lead time, horizon, opening hours), RULE-45 (buffers are busy), RULE-51 (holds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Protocol
+
+from yiyuebao_api.domains.catalogue.rules import in_season
+from yiyuebao_api.kernel.clock import SHANGHAI
+from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, PoolId, ServiceId, SiteId
+
+DAY_MINUTES = 1440
+#: RULE-44 (b): the hours a pool may open without having said that it works at night.
+DAYTIME = (8 * 60, 20 * 60)
+LEAD_MINUTES, HORIZON_DAYS = 240, 14
+
+
+class ExceptionKind(StrEnum):
+    """What an exception does to its hours."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a visit for one service asks of a schedule, in minutes; the buffers are busy time around the visit."""
+
+    service_id: ServiceId
+    hospital_id: HospitalId
+    site_id: SiteId
+    duration_min: int
+    buffer_before_min: int
+    buffer_after_min: int
+    lead_minutes: int
+    season_from: date | None = None
+    season_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Opening hours within one day. Slots start at `anchor` + n × `step`; `capacity` None is the pool's own."""
+
+    start: int
+    end: int
+    step: int
+    capacity: int | None
+    anchor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An exception of one day: hours closed, or hours opened with their own step and capacity."""
+
+    kind: ExceptionKind
+    start: int
+    end: int
+    step: int
+    capacity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A clinician's weekly hours in a pool."""
+
+    clinician_id: ClinicianId
+    weekday: int
+    start: int
+    end: int
+    max_visits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A clinician's leave, half-open."""
+
+    clinician_id: ClinicianId
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """All there is to know of a pool except its claims. A pool without any shift is limited by its capacity alone."""
+
+    pool_id: PoolId
+    capacity: int
+    lead_minutes: int
+    horizon_days: int
+    active: bool
+    week: Mapping[int, tuple[Window, ...]]
+    changes: Mapping[date, tuple[Change, ...]] = field(default_factory=dict)
+    shifts: tuple[Shift, ...] = ()
+    away: tuple[Away, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Minutes of a day that one live claim takes, buffers included; half-open."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time that can be booked while `left` is above zero."""
+
+    starts_at: datetime
+    ends_at: datetime
+    left: int
+
+
+# ── days ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def day_of(moment: datetime) -> date:
+    """The calendar day in Shanghai."""
+    return moment.astimezone(SHANGHAI).date()
+
+
+def moment_of(day: date, minute: int) -> datetime:
+    """Aware UTC of a minute after midnight in Shanghai; 1440 is the next midnight."""
+    return (datetime.combine(day, time(), SHANGHAI) + timedelta(minutes=minute)).astimezone(UTC)
+
+
+def minute_of(day: date, moment: datetime) -> float:
+    """Minutes from the day's midnight in Shanghai; negative before it."""
+    return (moment - moment_of(day, 0)).total_seconds() / 60
+
+
+def busy_of(day: date, busy_from: datetime, busy_until: datetime) -> Busy:
+    """A claim's minutes of its day, rounded outwards."""
+    start, end = minute_of(day, busy_from), minute_of(day, busy_until)
+    return Busy(int(start // 1), int(-(-end // 1)))
+
+
+def days_between(first: datetime, last: datetime) -> list[date]:
+    """Every day in Shanghai that the half-open period touches."""
+    if last <= first:
+        return []
+    start, end = day_of(first), day_of(last - timedelta(microseconds=1))
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+# ── opening hours ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def windows_of(crew: Crew, day: date) -> tuple[Window, ...]:
+    """The opening hours of a day: the template of its weekday, then its exceptions, a later one over an earlier one."""
+    windows = crew.week.get(day.weekday(), ())
+    for change in crew.changes.get(day, ()):
+        windows = tuple(_cut(windows, change.start, change.end))
+        if change.kind is ExceptionKind.OPEN:
+            opened = Window(change.start, change.end, change.step, change.capacity, change.start)
+            windows = (*windows, opened)
+    return tuple(sorted(windows, key=lambda window: window.start))
+
+
+def _cut(windows: Iterable[Window], start: int, end: int) -> Iterator[Window]:
+    for window in windows:
+        if window.end <= start or window.start >= end:
+            yield window
+            continue
+        if window.start < start:
+            yield Window(window.start, start, window.step, window.capacity, window.anchor)
+        if window.end > end:
+            yield Window(end, window.end, window.step, window.capacity, window.anchor)
+
+
+def overlap(spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether any two half-open spans share a minute."""
+    ordered = sorted(spans)
+    return any(before[1] > after[0] for before, after in pairwise(ordered))
+
+
+def at_night(start: int, end: int) -> bool:
+    """Whether hours leave the daytime of RULE-44."""
+    return start < DAYTIME[0] or end > DAYTIME[1]
+
+
+# ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def peak(taken: Iterable[Busy], start: int, end: int) -> int:
+    """The largest number of claims that are busy at one moment of the half-open span."""
+    inside = [busy for busy in taken if busy.start < end and busy.end > start]
+    turns = {start, *(busy.start for busy in inside if busy.start > start)}
+    return max((sum(busy.start <= turn < busy.end for busy in inside) for turn in turns), default=0)
+
+
+def room(capacity: int, windows: Sequence[Window], taken: Iterable[Busy], start: int, end: int) -> int:
+    """How many more claims fit into the whole span: the least of capacity minus claims over its moments.
+
+    A window with a capacity of its own counts with that; elsewhere (a buffer before opening, say) the pool's counts.
+    May be negative when a desk has lowered the capacity below what was sold.
+    """
+    inside = [busy for busy in taken if busy.start < end and busy.end > start]
+    own = [window for window in windows if window.capacity is not None and window.start < end and window.end > start]
+    if not inside and not own:
+        return capacity
+    turns = {start, *(busy.start for busy in inside)}
+    turns.update(edge for window in own for edge in (window.start, window.end))
+    return min(
+        next((w.capacity for w in own if w.start <= turn < w.end and w.capacity is not None), capacity)
+        - sum(busy.start <= turn < busy.end for busy in inside)
+        for turn in turns
+        if start <= turn < end
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """One day of one pool, ready to be asked about any span."""
+
+    crew: Crew
+    day: date
+    windows: tuple[Window, ...]
+    taken: Sequence[Busy]
+    shifts: tuple[Shift, ...]
+    visits_left: int | None
+
+    @classmethod
+    def of(cls, crew: Crew, day: date, taken: Sequence[Busy]) -> _Day:
+        if not crew.shifts:
+            return cls(crew, day, windows_of(crew, day), taken, (), None)
+        shifts = tuple(shift for shift in crew.shifts if shift.weekday == day.weekday())
+        most: dict[ClinicianId, int] = {}
+        for shift in shifts:
+            if not _away(crew, shift, day, shift.start, shift.end, whole=True):
+                most[shift.clinician_id] = max(shift.max_visits, most.get(shift.clinician_id, 0))
+        return cls(crew, day, windows_of(crew, day), taken, shifts, sum(most.values()) - len(taken))
+
+    def left(self, visit: tuple[int, int], busy: tuple[int, int]) -> int:
+        """Places left for a visit; zero or below when none is."""
+        places = room(self.crew.capacity, self.windows, self.taken, *busy)
+        if self.visits_left is None:
+            return places
+        on_duty = {
+            shift.clinician_id
+            for shift in self.shifts
+            if shift.start <= visit[0] and visit[1] <= shift.end
+            and not _away(self.crew, shift, self.day, *visit, whole=False)
+        }  # fmt: skip
+        return min(places, len(on_duty) - peak(self.taken, *visit), self.visits_left)
+
+
+def _away(crew: Crew, shift: Shift, day: date, start: int, end: int, *, whole: bool) -> bool:
+    """Whether the clinician's leave touches the span (or, with `whole`, covers all of it)."""
+    first, last = moment_of(day, start), moment_of(day, end)
+    for leave in crew.away:
+        if leave.clinician_id != shift.clinician_id:
+            continue
+        if (leave.first <= first and last <= leave.last) if whole else (leave.first < last and first < leave.last):
+            return True
+    return False
+
+
+def slots_of_day(crew: Crew, need: Need, day: date, taken: Sequence[Busy], now: datetime) -> Iterator[Slot]:
+    """Every time of that day at which a visit may start, in order, full ones with `left` 0.
+
+    `taken` are the live claims of the pool on that day. Inside opening hours, after the lead time of pool and item (the
+    longer one), within the horizon counted in days, in season, and with its buffers inside the same day in Shanghai.
+    """
+    if not crew.active or not in_season(need, day) or (day - day_of(now)).days > crew.horizon_days:
+        return
+    earliest = now + timedelta(minutes=max(crew.lead_minutes, need.lead_minutes))
+    if moment_of(day, DAY_MINUTES) <= earliest:
+        return
+    facts = _Day.of(crew, day, taken)
+    first_minute = max(0.0, minute_of(day, earliest))
+    for window in facts.windows:
+        skipped = -(-(window.start - window.anchor) // window.step)
+        for start in range(window.anchor + skipped * window.step, window.end - need.duration_min + 1, window.step):
+            busy = (start - need.buffer_before_min, start + need.duration_min + need.buffer_after_min)
+            if start < first_minute or busy[0] < 0 or busy[1] > DAY_MINUTES:
+                continue
+            left = facts.left((start, start + need.duration_min), busy)
+            yield Slot(moment_of(day, start), moment_of(day, start + need.duration_min), max(0, left))
+
+
+def slot_at(crew: Crew, need: Need, starts_at: datetime, taken: Sequence[Busy], now: datetime) -> Slot | None:
+    """The slot that starts then, full or not; None when there is none. The very slots that are listed."""
+    slots = slots_of_day(crew, need, day_of(starts_at), taken, now)
+    return next((slot for slot in slots if slot.starts_at == starts_at), None)
+
+
+def seats_again(
+    crew: Crew, starts_at: datetime, ends_at: datetime, busy: Busy, *, taken: Sequence[Busy], now: datetime
+) -> bool:
+    """Whether a claim that lost its place can have it back: still ahead, still inside opening hours, still room.
+
+    Lead time and horizon are not asked again: they were met when the place was held.
+    """
+    day = day_of(starts_at)
+    start, end = int(minute_of(day, starts_at)), int(minute_of(day, ends_at))
+    facts = _Day.of(crew, day, taken)
+    is_open = any(window.start <= start and end <= window.end for window in facts.windows)
+    return crew.active and starts_at > now and is_open and facts.left((start, end), (busy.start, busy.end)) > 0
+
+
+class Taken(Protocol):
+    """The part of a claim's life that decides whether it counts."""
+
+    @property
+    def held_until(self) -> datetime | None: ...
+    @property
+    def kept_at(self) -> datetime | None: ...
+    @property
+    def lapsed_at(self) -> datetime | None: ...
+    @property
+    def released_at(self) -> datetime | None: ...
+
+
+def is_live(claim: Taken, now: datetime) -> bool:
+    """Whether a claim counts: not given back, and kept or held until later than now (RULE-51, read-time expiry)."""
+    if claim.released_at is not None:
+        return False
+    return claim.kept_at is not None or (
+        claim.lapsed_at is None and claim.held_until is not None and claim.held_until > now
+    )
