@@ -41,9 +41,7 @@ from typing import Final, Self, TypeVar
 from scripts.servers import Daemon, MariaDb, Redis, ServerFailed, port_is_free
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-_FIRST_START_BYTES: Final = (
-    600 << 20
-)  # an empty MariaDB takes 170 MiB; then demo data, logs, and air to breathe
+_FIRST_START_BYTES: Final = 600 << 20  # an empty MariaDB takes 170 MiB; then demo data, logs, and air to breathe
 _LATER_START_BYTES: Final = 150 << 20
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -132,9 +130,7 @@ def main(arguments: list[str]) -> int:
         print(f"\n{problem}", file=sys.stderr)
     except OSError as problem:
         if problem.errno == errno.ENOSPC:
-            print(
-                f"\nThe disk is full: {problem.filename or 'nothing more can be written'}.", file=sys.stderr
-            )
+            print(f"\nThe disk is full: {problem.filename or 'nothing more can be written'}.", file=sys.stderr)
         else:
             print(f"\n{problem.filename or 'The system'}: {problem.strerror}.", file=sys.stderr)
     return 1
@@ -220,9 +216,7 @@ def _kept_secrets(plan: Plan) -> dict[str, str]:
         "YIYUEBAO_SECRETS__CODE_PEPPER": secrets.token_urlsafe(48),
         "YIYUEBAO_RUN_DATABASE_PASSWORD": secrets.token_urlsafe(24),
     }
-    _write_env(
-        plan.secrets_env, made, "Made at the first start. Without these keys the data cannot be read again."
-    )
+    _write_env(plan.secrets_env, made, "Made at the first start. Without these keys the data cannot be read again.")
     return made
 
 
@@ -423,7 +417,7 @@ def _write_env(path: Path, values: Mapping[str, str], why: str) -> None:
     """Written whole or not at all, readable by its owner only."""
     half = path.with_suffix(".half")
     half.unlink(missing_ok=True)
-    with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"# {why}\n")
         file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(values.items()))
         file.flush()

@@ -113,9 +113,7 @@ class Daemon:
         try:
             code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise ServerFailed(
-                f"{self.name} took more than {timeout_s:.0f} s.\n{self.last_words()}"
-            ) from None
+            raise ServerFailed(f"{self.name} took more than {timeout_s:.0f} s.\n{self.last_words()}") from None
         if code != 0:
             raise ServerFailed(self.obituary())
 
