@@ -15,9 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Final, Self
 
+from sqlalchemy import URL, make_url
+
 import scripts.servers
 from scripts.servers import free_port
-from sqlalchemy import URL, make_url
 
 #: Points the suite at a server that is already there: `mysql://user:password@host:port`, MariaDB or MySQL,
 #: with a user who may create databases.

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 def pins(lock: str) -> dict[str, str]:
     """Canonical name → locked version; every one of them must carry a hash."""
-    found = {}
+    found: dict[str, str] = {}
     for entry in re.split(r"\n(?=[A-Za-z0-9])", Path(lock).read_text()):
         if match := re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", entry):
             if "--hash=sha256:" not in entry:
@@ -36,9 +36,10 @@ def main() -> None:
             version = locked.get(canonicalize_name(requirement.name))
             if version is None or not requirement.specifier.contains(version):
                 wrong.append(f"{lock} has {requirement.name} {version}, and pyproject.toml asks for {requirement}")
+    address_in = re.compile(r"https?://\S+|^\s*--(?:index|extra-index|find)\S*", re.MULTILINE)
     for lock in ("requirements.lock", "requirements-dev.lock", ".ci/tools.lock"):
         pins(lock)
-        if address := re.search(r"https?://\S+|^\s*--(?:index|extra-index|find)\S*", Path(lock).read_text(), re.MULTILINE):
+        if address := address_in.search(Path(lock).read_text()):
             wrong.append(f"{lock} names an address: {address[0]}")
     if wrong:
         raise SystemExit("\n".join(wrong))
