@@ -186,10 +186,10 @@ async def _notify_refund(world: World, request: Request, body: Json) -> list[Jso
 
 
 async def _tell(world: World, body: Json, subject: str, make: Callable[[str | None], Notification]) -> list[Json]:
-    """`{"forge": name, "copies": 1, "send": true, "fresh": false}`: send it now and answer what came of it.
+    """`{"forge": name, "copies": 1, "send": true, "fresh": false, "age_s": 0}`: send it now, answer what came of it.
 
     Without `forge` the last true notification is repeated under its own id unless `fresh`. With `send` false nothing
-    leaves the house: the answer holds the headers and the body that would have been posted.
+    leaves the house: the answer holds the headers and the body that would have been posted, signed `age_s` ago.
     """
     forge = _known(body["forge"], notifications.FORGERIES, "forge") if body.get("forge") else None
     told = [note for note in world.book.notifications.values() if note.subject == subject and not note.forge]
@@ -197,7 +197,7 @@ async def _tell(world: World, body: Json, subject: str, make: Callable[[str | No
     outcomes: list[Json] = []
     for _ in range(int(body.get("copies", 1))):
         if not body.get("send", True):
-            headers, text = notifications.as_sent(world, notification)
+            headers, text = notifications.as_sent(world, notification, age_s=float(body.get("age_s", 0)))
             outcomes.append({"id": notification.id, "headers": headers, "body": text})
             continue
         world.book.notifications[notification.id] = notification

@@ -128,7 +128,7 @@ def _envelope(apiv3_key: str, event_type: str, summary: str, original: str, told
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """`change` alters what is told (then sealed and signed with the true keys), `send` headers or body of an attempt."""
+    """`change` alters what is told (then sealed and signed with true keys), `send` headers or body of an attempt."""
 
     change: Callable[[Json], None] | None = None
     send: Callable[[Keys, str], tuple[dict[str, str], str]] | None = None
@@ -244,12 +244,12 @@ def _event(
     )  # fmt: skip
 
 
-def as_sent(world: World, notification: Notification) -> tuple[dict[str, str], str]:
+def as_sent(world: World, notification: Notification, *, age_s: float = 0.0) -> tuple[dict[str, str], str]:
     """Headers and body of one attempt; every attempt is signed anew."""
     forgery = FORGERIES[notification.forge] if notification.forge else Forgery()
     if forgery.send:
         return forgery.send(world.keys, notification.body)
-    return _by(world.keys, notification.body), notification.body
+    return _by(world.keys, notification.body, at=time.time() - age_s), notification.body
 
 
 def announce(world: World, notification: Notification, forged: Callable[[str], Notification]) -> None:
