@@ -10,7 +10,10 @@ Refusals (`ProviderRefused.code`):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from yiyuebao_api.kernel.geo import Point
 
@@ -53,3 +56,11 @@ class Maps(Protocol):
     async def reverse(self, point: Point) -> Address:
         """The address of a place. Raises ProviderUnavailable, ProviderRefused (`no-address` at sea, abroad)."""
         ...
+
+
+async def get_maps(connection: HTTPConnection) -> Maps:
+    """The one of this process."""
+    return cast("Maps", connection.app.state.gateways.maps)
+
+
+MapsGateway = Annotated[Maps, Depends(get_maps)]

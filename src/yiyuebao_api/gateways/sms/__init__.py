@@ -11,7 +11,10 @@ Refusals (`ProviderRefused.code`):
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 
 class SmsSender(Protocol):
@@ -25,3 +28,11 @@ class SmsSender(Protocol):
         ProviderRefused.
         """
         ...
+
+
+async def get_sms(connection: HTTPConnection) -> SmsSender:
+    """The one of this process."""
+    return cast("SmsSender", connection.app.state.gateways.sms)
+
+
+SmsGateway = Annotated[SmsSender, Depends(get_sms)]

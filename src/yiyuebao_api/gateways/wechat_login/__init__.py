@@ -12,7 +12,10 @@ Refusals (`ProviderRefused.code`):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +45,11 @@ class WeChatLogin(Protocol):
         ProviderRefused.
         """
         ...
+
+
+async def get_wechat_login(connection: HTTPConnection) -> WeChatLogin:
+    """The one of this process."""
+    return cast("WeChatLogin", connection.app.state.gateways.wechat_login)
+
+
+WeChatLoginGateway = Annotated[WeChatLogin, Depends(get_wechat_login)]
