@@ -42,3 +42,15 @@ class ItemNotPermitted(Problem):
     status, code = 409, "item-not-permitted"
     title = Words("该地区不允许上门开展此项目", "Not permitted at home there")
     detail = Words("{reason}（项目 {item_code}，{rule}）", "Item {item_code} is not permitted there ({rule}): {reason}")
+
+
+class CategoryUnknown(Problem):
+    status, code = 422, "category-unknown"
+    title = Words("服务分类不存在", "No such category")
+    detail = Words("没有这个服务分类，请从分类列表中选择。", "There is no such category; choose one of the list.")
+
+
+class PolicyEndsTooEarly(Problem):
+    status, code = 422, "policy-ends-too-early"
+    title = Words("结束日期过早", "Ends too early")
+    detail = Words("结束日期不能早于生效日期。", "An entry cannot end before it begins.")

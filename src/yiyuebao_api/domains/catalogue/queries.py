@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import func, literal, or_, select
@@ -18,7 +19,7 @@ from yiyuebao_api.domains.catalogue.models import (
 )
 from yiyuebao_api.domains.catalogue.problems import ItemNotPermitted, ServiceNotOffered
 from yiyuebao_api.domains.catalogue.rules import in_season, verdict
-from yiyuebao_api.domains.hospitals.models import Hospital, HospitalState
+from yiyuebao_api.domains.hospitals.models import Hospital, HospitalState, Site
 from yiyuebao_api.domains.hospitals.rules import is_open
 from yiyuebao_api.kernel.ids import HospitalId, RegionalPolicyId, RowId, ServiceId, ServiceVersionId
 from yiyuebao_api.kernel.paging import Paging, newest_first
@@ -30,12 +31,9 @@ async def list_categories(tx: AsyncSession) -> Sequence[Category]:
     return (await tx.scalars(select(Category).order_by(Category.position, Category.code))).all()
 
 
-async def require_category(tx: AsyncSession, code: str) -> Category:
-    """Raises NotFound."""
-    category = await tx.get(Category, code)
-    if category is None:
-        raise NotFound
-    return category
+async def find_category(tx: AsyncSession, code: str) -> Category | None:
+    """A category by its code."""
+    return await tx.get(Category, code)
 
 
 async def require_offer(
@@ -63,6 +61,34 @@ async def require_offer(
     if on is not None and not (is_open(hospital, on) and in_season(version, on)):
         raise ServiceNotOffered
     return service, version
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPage:
+    """Everything a service's public page shows."""
+
+    service: Service
+    version: ServiceVersion
+    category: Category
+    hospital: Hospital
+    site: Site
+
+
+async def require_page(tx: AsyncSession, service_id: ServiceId, *, on: date) -> OfferPage:
+    """A service as patients see it on that Shanghai day, also out of season. Raises NotFound unless it is offered."""
+    found = (
+        await tx.execute(
+            select(Service, ServiceVersion, Category, Hospital, Site)
+            .join(ServiceVersion, ServiceVersion.id == Service.current)
+            .join(Category, Category.code == Service.category_code)
+            .join(Hospital, Hospital.id == Service.hospital_id)
+            .join(Site, Site.id == Service.site_id)
+            .where(Service.id == service_id, Service.state == ServiceState.PUBLISHED)
+        )
+    ).one_or_none()
+    if found is None or not is_open(found[3], on):
+        raise NotFound
+    return OfferPage(*found)
 
 
 async def require_version(tx: AsyncSession, version_id: ServiceVersionId) -> ServiceVersion:

@@ -29,6 +29,14 @@ async def require_clinician_of(tx: AsyncSession, hospital_id: HospitalId, clinic
     return clinician
 
 
+async def require_verified(tx: AsyncSession, clinician_id: ClinicianId) -> Clinician:
+    """Somebody patients may see. Raises NotFound."""
+    clinician = await require_clinician(tx, clinician_id)
+    if clinician.state is not ClinicianState.VERIFIED:
+        raise NotFound
+    return clinician
+
+
 async def clinician_of_account(tx: AsyncSession, account_id: AccountId, hospital_id: HospitalId) -> Clinician | None:
     """What an account is at a hospital."""
     mine = select(Clinician).where(Clinician.account_id == account_id, Clinician.hospital_id == hospital_id)
