@@ -50,12 +50,14 @@ class Sandboxed:
 
 
 @contextmanager
-def serving(provider: Provider, name: str, home: Path) -> Iterator[Sandboxed]:
-    """Serve `provider` until the block ends."""
+def serving(provider: Provider, name: str, home: Path, certificate: Path | None = None) -> Iterator[Sandboxed]:
+    """Serve `provider` until the block ends; over TLS with a `certificate` (PEM with its key)."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        running = Sandboxed(provider, name, home, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        scheme = "https" if certificate else "http"
+        running = Sandboxed(provider, name, home, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
         # A provoked drop is an error in the server's eyes; nobody needs to read of it.
-        server = uvicorn.Server(uvicorn.Config(running.app, ws="none", lifespan="off", log_level="critical"))
+        config = uvicorn.Config(running.app, ws="none", lifespan="off", log_level="critical", ssl_certfile=certificate)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         while not server.started:

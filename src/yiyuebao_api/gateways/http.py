@@ -5,12 +5,26 @@ from __future__ import annotations
 import asyncio
 import ssl
 from pathlib import Path
+from typing import Self
 
 import httpx
 
 from yiyuebao_api.gateways import ProviderUnavailable
 
 MAX_ANSWER_BYTES = 1024 * 1024
+
+
+class HttpGateway:
+    """A gateway with a connection pool of its own, closed when the `async with` block ends."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
 
 
 def open_client(base_url: str, *, timeout_s: float, ca_bundle: Path | None = None) -> httpx.AsyncClient:

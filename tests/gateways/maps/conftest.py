@@ -1,15 +1,13 @@
 """Amap from the sandbox, and a gateway that speaks to it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
-from pydantic import SecretStr
 
 from tests.gateways.sandboxes import Sandboxed, serving
-from yiyuebao_api.gateways.http import open_client
 from yiyuebao_api.gateways.maps.amap import AmapMaps
 from yiyuebao_api.sandbox import amap
+from yiyuebao_api.settings import Maps
 
 
 @pytest.fixture(scope="session")
@@ -26,21 +24,12 @@ def amap_here(amap_server: Sandboxed) -> Sandboxed:
 
 
 @pytest.fixture
-async def client(amap_here: Sandboxed) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_client(amap_here.base_url, timeout_s=0.5) as opened:
+def given(amap_here: Sandboxed) -> Maps:
+    """The settings of development, on this port and impatient."""
+    return Maps(base_url=amap_here.base_url, timeout_s=0.5)
+
+
+@pytest.fixture
+async def maps(given: Maps) -> AsyncIterator[AmapMaps]:
+    async with AmapMaps(given) as opened:
         yield opened
-
-
-@pytest.fixture
-def maps_with(client: httpx.AsyncClient) -> Callable[..., AmapMaps]:
-    """A gateway with some of its settings wrong."""
-
-    def build(key: str = amap.KEY, private_key: str = amap.PRIVATE_KEY) -> AmapMaps:
-        return AmapMaps(client, key=SecretStr(key), private_key=SecretStr(private_key))
-
-    return build
-
-
-@pytest.fixture
-def maps(maps_with: Callable[..., AmapMaps]) -> AmapMaps:
-    return maps_with()

@@ -1,15 +1,13 @@
 """The mini-program's server API from the sandbox, and a gateway that speaks to it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
-from pydantic import SecretStr
 
 from tests.gateways.sandboxes import Sandboxed, serving
-from yiyuebao_api.gateways.http import open_client
 from yiyuebao_api.gateways.wechat_login.mini_program import MiniProgramLogin
 from yiyuebao_api.sandbox import mini_program
+from yiyuebao_api.settings import MiniProgram
 
 
 @pytest.fixture(scope="session")
@@ -26,21 +24,12 @@ def wechat(wechat_server: Sandboxed) -> Sandboxed:
 
 
 @pytest.fixture
-async def client(wechat: Sandboxed) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_client(wechat.base_url, timeout_s=0.5) as opened:
+def given(wechat: Sandboxed) -> MiniProgram:
+    """The settings of development, on this port and impatient."""
+    return MiniProgram(base_url=wechat.base_url, timeout_s=0.5)
+
+
+@pytest.fixture
+async def login(given: MiniProgram) -> AsyncIterator[MiniProgramLogin]:
+    async with MiniProgramLogin(given) as opened:
         yield opened
-
-
-@pytest.fixture
-def login_with(client: httpx.AsyncClient) -> Callable[..., MiniProgramLogin]:
-    """A gateway with some of its settings wrong."""
-
-    def build(appid: str = mini_program.APPID, secret: str = mini_program.SECRET) -> MiniProgramLogin:
-        return MiniProgramLogin(client, appid=appid, secret=SecretStr(secret))
-
-    return build
-
-
-@pytest.fixture
-def login(login_with: Callable[..., MiniProgramLogin]) -> MiniProgramLogin:
-    return login_with()

@@ -2,18 +2,16 @@
 
 import asyncio
 import io
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import httpx
 import pytest
 import zxingcpp
 from PIL import Image
+from pydantic import SecretStr
 
 from tests.gateways.sandboxes import Sandboxed
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
-from yiyuebao_api.gateways.http import open_client
 from yiyuebao_api.gateways.wechat_login import WeChatIdentity
 from yiyuebao_api.gateways.wechat_login.mini_program import MiniProgramLogin
 from yiyuebao_api.sandbox.mini_program import APPID
@@ -79,15 +77,14 @@ async def test_a_code_expires(login: MiniProgramLogin, wechat: Sandboxed) -> Non
     assert refused.value.code == "invalid-code"
 
 
-@pytest.mark.parametrize("wrong", [{"appid": "wx9999999999999999"}, {"secret": "not-the-secret"}], ids=str)
-async def test_wrong_settings(
-    login_with: Callable[..., MiniProgramLogin], wechat: Sandboxed, wrong: dict[str, str]
-) -> None:
-    for attempt in (login_with(**wrong).exchange(login_code(wechat)), login_with(**wrong).phone_number("any")):
-        with pytest.raises(ProviderRefused) as refused:
-            await attempt
-        assert refused.value.code == "misconfigured"
-        assert "not-the-secret" not in str(refused.value)
+@pytest.mark.parametrize("wrong", [{"appid": "wx9999999999999999"}, {"secret": SecretStr("not-the-secret")}], ids=str)
+async def test_wrong_settings(given: MiniProgram, wechat: Sandboxed, wrong: dict[str, Any]) -> None:
+    async with MiniProgramLogin(given.model_copy(update=wrong)) as login:
+        for attempt in (login.exchange(login_code(wechat)), login.phone_number("any")):
+            with pytest.raises(ProviderRefused) as refused:
+                await attempt
+            assert refused.value.code == "misconfigured"
+            assert "not-the-secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -222,27 +219,18 @@ async def test_a_lost_answer_is_never_repeated(
         await login.exchange(code)
 
 
-async def test_nobody_listens() -> None:
-    given = MiniProgram()
-    async with open_client("http://127.0.0.1:9", timeout_s=1) as client:
-        login = MiniProgramLogin(client, appid=given.appid, secret=given.secret)
+async def test_nobody_listens(given: MiniProgram) -> None:
+    async with MiniProgramLogin(given.model_copy(update={"base_url": "http://127.0.0.1:9"})) as login:
         with pytest.raises(ProviderUnavailable) as failed:
             await login.exchange("any")
     assert given.secret.get_secret_value() not in str(failed.value)
 
 
-async def test_the_settings_of_development_fit_the_sandbox(wechat: Sandboxed) -> None:
-    given = MiniProgram()
-    async with open_client(wechat.base_url, timeout_s=given.timeout_s) as client:
-        login = MiniProgramLogin(client, appid=given.appid, secret=given.secret)
-        assert (await login.exchange(login_code(wechat, openid="oAlice"))).openid == "oAlice"
-
-
 # ── the sandbox's mini-program code ──
 
 
-async def test_a_mini_program_code_carries_its_scene(wechat: Sandboxed, client: httpx.AsyncClient) -> None:
-    given = MiniProgram()
+async def test_a_mini_program_code_carries_its_scene(given: MiniProgram, login: MiniProgramLogin) -> None:
+    client = login._client
     asked = {"grant_type": "client_credential", "appid": given.appid, "secret": given.secret.get_secret_value()}
     token = (await client.post(TOKEN_PATH, json=asked)).json()["access_token"]
     path = f"/wxa/getwxacodeunlimit?access_token={token}"

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Final, TypeVar
 
-import httpx
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
-from yiyuebao_api.gateways.http import ask
+from yiyuebao_api.gateways.http import HttpGateway, ask, open_client
 from yiyuebao_api.gateways.maps import Address, Place
 from yiyuebao_api.kernel.database import assert_no_transaction
 from yiyuebao_api.kernel.geo import Point
+from yiyuebao_api.settings import Maps
 
 _OK = "10000"
 _NO_DATA = "30001"  # for geocoding: the words name no place
@@ -73,13 +73,13 @@ class _Regeocodes(_Said):
 _Answer = TypeVar("_Answer", bound=_Said)
 
 
-class AmapMaps:
-    """Amap through one web service key with its signing key."""
+class AmapMaps(HttpGateway):
+    """Amap through one web service key and its signing key."""
 
-    def __init__(self, client: httpx.AsyncClient, *, key: SecretStr, private_key: SecretStr) -> None:
-        self._client = client
-        self._key = key
-        self._private_key = private_key
+    def __init__(self, settings: Maps) -> None:
+        super().__init__(open_client(settings.base_url, timeout_s=settings.timeout_s, ca_bundle=settings.ca_bundle))
+        self._key = settings.key
+        self._private_key = settings.private_key
 
     async def geocode(self, address: str, city: str | None = None) -> Place | None:
         assert_no_transaction()

@@ -15,12 +15,13 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 import httpx
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
-from yiyuebao_api.gateways.http import ask
+from yiyuebao_api.gateways.http import HttpGateway, ask, open_client
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import assert_no_transaction
+from yiyuebao_api.settings import Sms
 
 _CHINESE_MOBILE = re.compile(r"\+86(1[3-9]\d{9})")
 
@@ -61,16 +62,14 @@ class _Answer(BaseModel):
     request_id: str = Field("", alias="RequestId")
 
 
-class AliyunSms:
+class AliyunSms(HttpGateway):
     """Sends through one Aliyun account under one signature name (签名)."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, *, access_key_id: str, access_key_secret: SecretStr, sign_name: str
-    ) -> None:
-        self._client = client
-        self._key_id = access_key_id
-        self._secret = access_key_secret
-        self._sign_name = sign_name
+    def __init__(self, settings: Sms) -> None:
+        super().__init__(open_client(settings.base_url, timeout_s=settings.timeout_s, ca_bundle=settings.ca_bundle))
+        self._key_id = settings.access_key_id
+        self._secret = settings.access_key_secret
+        self._sign_name = settings.sign_name
 
     async def send_code(self, phone_e164: str, code: str, template: str) -> None:
         assert_no_transaction()

@@ -12,12 +12,13 @@ import time
 from typing import Final, TypeVar
 
 import httpx
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
-from yiyuebao_api.gateways.http import ask
+from yiyuebao_api.gateways.http import HttpGateway, ask, open_client
 from yiyuebao_api.gateways.wechat_login import WeChatIdentity
 from yiyuebao_api.kernel.database import assert_no_transaction
+from yiyuebao_api.settings import MiniProgram
 
 _STALE_TOKEN: Final = frozenset({40001, 40014, 42001})
 _PASSING: Final = frozenset({-1, 45009})  # busy; the day's quota of the whole app is used up
@@ -69,13 +70,13 @@ class _Phone(_Said):
 _Answer = TypeVar("_Answer", bound=_Said)
 
 
-class MiniProgramLogin:
+class MiniProgramLogin(HttpGateway):
     """Redeems the codes of one mini-program; keeps its access token for everybody who asks."""
 
-    def __init__(self, client: httpx.AsyncClient, *, appid: str, secret: SecretStr) -> None:
-        self._client = client
-        self._appid = appid
-        self._secret = secret
+    def __init__(self, settings: MiniProgram) -> None:
+        super().__init__(open_client(settings.base_url, timeout_s=settings.timeout_s, ca_bundle=settings.ca_bundle))
+        self._appid = settings.appid
+        self._secret = settings.secret
         self._token = ""
         self._token_until = 0.0  # of time.monotonic
         self._fetching: asyncio.Task[str] | None = None
