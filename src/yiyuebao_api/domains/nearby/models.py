@@ -69,7 +69,7 @@ class NearbySite(Model):
 
 
 class NearbyChange(Model):
-    """The counter of changes; whoever changes a row holds its lock until the commit, so numbers appear in their order."""
+    """The counter of changes; who changes a row holds its lock until the commit, so numbers appear in their order."""
 
     __tablename__ = "nearby_change"
 

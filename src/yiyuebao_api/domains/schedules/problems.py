@@ -57,3 +57,12 @@ class HoursOverlap(Problem):
     status, code = 409, "hours-overlap"
     title = Words("时间段重叠", "Hours overlap")
     detail = Words("同一天的时间段不能重叠，请调整后再提交。", "Hours of one day must not overlap.")
+
+
+class PeriodNotListable(Problem):
+    status, code = 422, "period-not-listable"
+    title = Words("查询条件不正确", "Period not listable")
+    detail = Words(
+        "结束时间须晚于开始时间，且不超过 31 天；服务方式须为上门或到院。",
+        "`to` must be later than `from` by at most 31 days, and `place` one of home and hospital.",
+    )

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.catalogue.models import Place, Service, ServiceVersion
+from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.schedules.models import (
     Claim,
     Leave,
@@ -101,20 +102,26 @@ async def shifts_of(tx: AsyncSession, clinician_id: ClinicianId) -> Sequence[Ros
     return (await tx.scalars(some.order_by(Roster.weekday, Roster.start_minute))).all()
 
 
-async def shifts_on(tx: AsyncSession, hospital_id: HospitalId, weekday: int) -> Sequence[Roster]:
+async def shifts_on(tx: AsyncSession, hospital_id: HospitalId, weekday: int) -> Sequence[tuple[Roster, Clinician]]:
     """Everybody who works for the hospital on such a day, by pool and start."""
-    some = select(Roster).where(Roster.hospital_id == hospital_id, Roster.weekday == weekday)
-    return (await tx.scalars(some.order_by(Roster.pool_id, Roster.start_minute, Roster.id))).all()
+    some = (
+        select(Roster, Clinician)
+        .join(Clinician, Clinician.id == Roster.clinician_id)
+        .where(Roster.hospital_id == hospital_id, Roster.weekday == weekday)
+        .order_by(Roster.pool_id, Roster.start_minute, Roster.id)
+    )
+    return (await tx.execute(some)).tuples().all()
 
 
-async def leave_between(
-    tx: AsyncSession, hospital_id: HospitalId, first: datetime, last: datetime, *,
-    clinician_id: ClinicianId | None = None,
-) -> Sequence[Leave]:  # fmt: skip
-    """Leave of a hospital's clinicians (or of one) that touches the half-open period."""
+async def leave_of(tx: AsyncSession, clinician_id: ClinicianId, first: datetime, last: datetime) -> Sequence[Leave]:
+    """A clinician's leave that touches the half-open period."""
+    some = select(Leave).where(Leave.clinician_id == clinician_id, Leave.last > first, Leave.first < last)
+    return (await tx.scalars(some.order_by(Leave.first, Leave.id))).all()
+
+
+async def leave_between(tx: AsyncSession, hospital_id: HospitalId, first: datetime, last: datetime) -> Sequence[Leave]:
+    """Leave of a hospital's clinicians that touches the half-open period."""
     some = select(Leave).where(Leave.hospital_id == hospital_id, Leave.last > first, Leave.first < last)
-    if clinician_id is not None:
-        some = some.where(Leave.clinician_id == clinician_id)
     return (await tx.scalars(some.order_by(Leave.first, Leave.id))).all()
 
 

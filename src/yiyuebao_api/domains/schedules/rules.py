@@ -21,6 +21,7 @@ DAY_MINUTES = 1440
 #: RULE-44 (b): the hours a pool may open without having said that it works at night.
 DAYTIME = (8 * 60, 20 * 60)
 LEAD_MINUTES, HORIZON_DAYS = 240, 14
+LISTED_AT_MOST = timedelta(days=31)
 
 
 class ExceptionKind(StrEnum):
@@ -57,6 +58,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Weekly:
+    """Opening hours of one weekday, 0 Monday to 6 Sunday."""
+
+    weekday: int
+    start: int
+    end: int
+    step: int
+    capacity: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """An exception of one day: hours closed, or hours opened with their own step and capacity."""
 
@@ -85,6 +97,14 @@ class Away:
     clinician_id: ClinicianId
     first: datetime
     last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Whether somebody works at a time; `max_visits` that day, None when no roster says."""
+
+    on_duty: bool
+    max_visits: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,11 @@ def days_between(first: datetime, last: datetime) -> list[date]:
         return []
     start, end = day_of(first), day_of(last - timedelta(microseconds=1))
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def is_listable(first: datetime, last: datetime) -> bool:
+    """Whether slots of this half-open period are listed in one answer."""
+    return timedelta() < last - first <= LISTED_AT_MOST
 
 
 # ── opening hours ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -305,6 +330,18 @@ def seats_again(
     facts = _Day.of(crew, day, taken)
     is_open = any(window.start <= start and end <= window.end for window in facts.windows)
     return crew.active and starts_at > now and is_open and facts.left((start, end), (busy.start, busy.end)) > 0
+
+
+def duty_at(shifts: Sequence[Shift], away: Sequence[Away], starts_at: datetime, ends_at: datetime) -> Duty:
+    """Whether a clinician's hours hold the whole visit and no leave touches it; without hours, leave alone counts."""
+    free = all(leave.last <= starts_at or leave.first >= ends_at for leave in away)
+    if not shifts:
+        return Duty(free, None)
+    day = day_of(starts_at)
+    today = [shift for shift in shifts if shift.weekday == day.weekday()]
+    start, end = minute_of(day, starts_at), minute_of(day, ends_at)
+    inside = any(shift.start <= start and end <= shift.end for shift in today)
+    return Duty(free and inside, max((shift.max_visits for shift in today), default=0))
 
 
 class Taken(Protocol):

@@ -1,4 +1,4 @@
-"""Use cases of schedules: what can be had when, taking a place, keeping it, giving it back; and the desk's editing."""
+"""What can be had when; taking a place, keeping it, giving it back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from yiyuebao_api.domains.schedules.rules import (
 )  # fmt: skip
 from yiyuebao_api.kernel.ids import ClaimId, PoolId, ServiceId
 
-LISTED_AT_MOST = timedelta(days=31)
 #: Most pools have a free place soon: the claims of these days are read first, the others only when none is.
 _SOON = timedelta(days=3)
 
