@@ -156,7 +156,8 @@ async def _move(
     service.state = state
     service.version += 1
     move = ServiceMove(
-        id=RowId.new(), service_id=service.id, state=state, version_id=service.current, reason=reason, account_id=by, at=now,
+        id=RowId.new(), service_id=service.id, state=state, version_id=service.current, reason=reason, account_id=by,
+        at=now,
     )  # fmt: skip
     tx.add(move)
     await tx.flush()
