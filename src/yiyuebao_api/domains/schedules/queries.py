@@ -6,9 +6,8 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +25,7 @@ from yiyuebao_api.domains.schedules.models import (
 )  # fmt: skip
 from yiyuebao_api.domains.schedules.rules import Away, Busy, Change, Crew, Need, Shift, Window, busy_of, moment_of
 from yiyuebao_api.kernel.ids import ClaimId, ClinicianId, HospitalId, LeaveId, PoolId, ScheduleExceptionId, ServiceId
+from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
 
 # ── pools and their facts ────────────────────────────────────────────────────────────────────────────────────────────
@@ -54,9 +54,10 @@ async def lock_pools(tx: AsyncSession, pool_ids: Iterable[PoolId]) -> Sequence[P
     return (await tx.scalars(some.execution_options(populate_existing=True))).all()
 
 
-def pools_of(hospital_id: HospitalId) -> Select[Any]:
-    """A hospital's pools, for a page."""
-    return select(Pool).where(Pool.hospital_id == hospital_id)
+async def list_pools(tx: AsyncSession, hospital_id: HospitalId, paging: Paging) -> Sequence[Pool]:
+    """A hospital's pools, newest first, one more than asked."""
+    some = select(Pool).where(Pool.hospital_id == hospital_id)
+    return (await tx.scalars(newest_first(some, Pool.id, PoolId, paging))).all()
 
 
 async def services_of(tx: AsyncSession, pool_ids: Sequence[PoolId]) -> Mapping[PoolId, list[ServiceId]]:

@@ -44,8 +44,8 @@ from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Tx
 from yiyuebao_api.kernel.editing import IfMatch, PreconditionFailed, PreconditionRequired, tag, tagged
 from yiyuebao_api.kernel.idempotency import OnceRoute
-from yiyuebao_api.kernel.ids import PoolId, ScheduleExceptionId, ServiceId
-from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, newest_first, page
+from yiyuebao_api.kernel.ids import ScheduleExceptionId, ServiceId
+from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
 from yiyuebao_api.kernel.problems import NotFound, merge, refuses
 from yiyuebao_api.kernel.schema import Moment
 
@@ -86,8 +86,7 @@ async def _file(tx: Tx, pool: Pool, response: Response, now: Now) -> PoolFileOut
 @desk.get("/pools", summary="本院班组", responses=refuses(InvalidCursor))
 async def list_pools(caller: HospitalDesk, paging: Pages, tx: Tx) -> Page[PoolOut]:
     """The hospital's pools, newest first."""
-    rows = (await tx.scalars(newest_first(queries.pools_of(caller.hospital_id), Pool.id, PoolId, paging))).all()
-    return page(rows, paging, PoolOut.of, lambda row: row.id)
+    return page(await queries.list_pools(tx, caller.hospital_id, paging), paging, PoolOut.of, lambda row: row.id)
 
 
 @desk.post("/pools", status_code=201, summary="新建班组", responses=merge(refuses(NotFound), tagged(201)))
@@ -173,7 +172,7 @@ async def remove_exception(caller: HospitalDesk, pool: EditedPool, exception_id:
 async def show_roster_of_day(caller: HospitalDesk, tx: Tx, day: date) -> RosterDayOut:
     """Who works on a day in Shanghai, by pool and start, and who of them is away."""
     lines = await service.roster_of_day(tx, caller.hospital_id, day)
-    return RosterDayOut(day=day, items=[RosterLineOut.of(line) for line in lines])
+    return RosterDayOut(day=day, items=[RosterLineOut.of(line.shift, line.clinician, line.leave) for line in lines])
 
 
 @desk.get("/roster/{clinician_id}", summary="人员排班", responses=merge(refuses(NotFound), tagged()))

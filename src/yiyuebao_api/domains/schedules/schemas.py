@@ -1,4 +1,4 @@
-"""What schedules look like on the wire; minutes of a day are written as a clock in Shanghai reads, `08:00` to `24:00`."""
+"""What schedules look like on the wire; minutes of a day are written as a clock in Shanghai reads, `08:00`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from yiyuebao_api.domains.catalogue.models import Place
+from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.schedules.models import Leave, Pool, Roster, ScheduleException, Template
 from yiyuebao_api.domains.schedules.rules import (
     HORIZON_DAYS,
@@ -20,7 +21,6 @@ from yiyuebao_api.domains.schedules.rules import (
     Slot,
     Weekly,
 )
-from yiyuebao_api.domains.schedules.service import RosterLine
 from yiyuebao_api.kernel.ids import ClinicianId, LeaveId, PoolId, ScheduleExceptionId, ServiceId, SiteId
 from yiyuebao_api.kernel.schema import In, Line, Moment, Out, Whole, example
 
@@ -336,10 +336,10 @@ class RosterLineOut(Out):
     leave: list[LeaveOut]
 
     @classmethod
-    def of(cls, line: RosterLine) -> Self:
+    def of(cls, shift: Roster, clinician: Clinician, leave: Sequence[Leave]) -> Self:
         return cls(
-            clinician_id=line.clinician.id, clinician_name=line.clinician.name, shift=ShiftOut.of(line.shift),
-            leave=[LeaveOut.of(each) for each in line.leave],
+            clinician_id=clinician.id, clinician_name=clinician.name, shift=ShiftOut.of(shift),
+            leave=[LeaveOut.of(each) for each in leave],
         )  # fmt: skip
 
 
