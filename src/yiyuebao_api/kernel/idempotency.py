@@ -217,6 +217,14 @@ async def _required(
 Claimed = Annotated[Claim, Depends(_required)]
 
 
+async def _offered(request: Request) -> Claim | None:
+    return getattr(request.state, "claim", None)
+
+
+#: For a use case that takes `begin` and does without a key, but honours one: it takes the claim with a lease itself.
+Offered = Annotated[Claim | None, Depends(_offered)]
+
+
 async def purge(tx: AsyncSession, *, now: datetime) -> int:
     """Forget keys older than two days; returns how many."""
     old = delete(Once).where(Once.created_at < now - KEPT)
