@@ -181,6 +181,11 @@ async def policies_at(tx: AsyncSession, *, adcode: str) -> Sequence[RegionalPoli
     return (await tx.scalars(select(RegionalPolicy).where(RegionalPolicy.adcode_prefix.in_(regions)))).all()
 
 
+async def national_codes(tx: AsyncSession) -> set[str]:
+    """The items that some entry for the whole country names."""
+    return set(await tx.scalars(select(RegionalPolicy.item_code).where(RegionalPolicy.adcode_prefix == "")))
+
+
 async def require_permitted(
     tx: AsyncSession, *, item_code: str, adcode: str, hospital_id: HospitalId, on: date
 ) -> None:

@@ -290,3 +290,66 @@ def verdict(policies: Sequence[Policy], *, item_code: str, adcode: str, hospital
     if any(each.listing is Listing.POSITIVE for each in holding):
         return Verdict(False, "RULE-31", "该地区实行项目目录管理，目录内没有此项目。")
     return Verdict(True, "RULE-31", "")
+
+
+# ── what every installation starts with ──────────────────────────────────────────────────────────────────────────────
+
+#: code, scenario, Chinese, English; in the order they are shown.
+CATEGORIES: tuple[tuple[str, Scenario, str, str], ...] = (
+    ("chronic", Scenario.CHRONIC, "慢病管理", "Chronic disease care"),
+    ("postop", Scenario.POSTOP, "术后康复", "Post-operative recovery"),
+    ("tcm", Scenario.TCM, "中医诊疗", "Traditional Chinese medicine"),
+    ("maternal", Scenario.MATERNAL, "母婴护理", "Mother and baby care"),
+    ("general", Scenario.GENERAL, "综合护理", "General care"),
+)
+
+#: The pilot of home nursing (80号) reached all provinces in 2020 (985号).
+LISTS_SINCE = date(2020, 12, 15)
+
+#: The positive list of the country until regions write their own (RULE-31).
+LISTED_AT_HOME: dict[str, str] = {
+    "N01": "静脉采血/标本采集",
+    "N02": "皮下/肌肉注射",
+    "N03": "留置胃管更换/鼻饲护理",
+    "N04": "留置导尿/更换尿管",
+    "N05": "PICC/输液港维护",
+    "N06": "压力性损伤护理",
+    "N07": "伤口换药/拆线",
+    "N08": "造口护理",
+    "N09": "气管切开护理/吸痰",
+    "N10": "灌肠/人工取便",
+    "N11": "膀胱冲洗",
+    "N12": "雾化/氧疗指导",
+    "N13": "血糖/血压监测与指导",
+    "N14": "糖尿病足筛查与护理",
+    "N15": "口腔/会阴/床上擦浴等基础护理",
+    "N16": "术后/关节康复训练",
+    "N17": "偏瘫肢体/吞咽训练",
+    "N18": "艾灸",
+    "N19": "拔罐/刮痧",
+    "N20": "耳穴贴压/穴位贴敷/推拿",
+    "N21": "母乳喂养指导/催乳",
+    "N22": "产后访视/产褥护理",
+    "N23": "新生儿沐浴/抚触/脐部护理",
+    "N24": "新生儿黄疸监测",
+    "N25": "安宁疗护上门",
+    "N26": "用药/疾病健康教育与家庭照护培训",
+    "D01": "医生上门巡诊",
+}
+
+#: The default negative list of the country (RULE-32); a region or one hospital may open an item with a reason.
+FORBIDDEN_AT_HOME: dict[str, str] = {
+    "X01": "静脉输液",
+    "X02": "输血",
+    "X03": "需皮试药物或首次用药",
+    "X04": "抗菌药物静脉或肌肉注射",
+    "X05": "生物制品注射",
+    "X06": "疫苗接种",
+    "X07": "化疗",
+    "X08": "麻醉药品、精神药品注射",
+    "X09": "首次气管切开套管更换",
+    "X10": "急性尿潴留首次导尿",
+    "X11": "深部清创",
+    "X12": "PICC 置管",
+    "X13": "接生",
+}

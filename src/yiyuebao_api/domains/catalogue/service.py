@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.catalogue import queries, rules
 from yiyuebao_api.domains.catalogue.events import OfferChanged
 from yiyuebao_api.domains.catalogue.models import (
+    Category,
+    Listing,
     Place,
     RegionalPolicy,
     Service,
@@ -215,3 +217,31 @@ async def end_policy(tx: AsyncSession, policy_id: RegionalPolicyId, body: Policy
         raise PolicyEndsTooEarly
     policy.effective_until = body.effective_until
     return policy
+
+
+async def ensure_reference(tx: AsyncSession, *, now: datetime) -> int:
+    """Write down the categories and the country's lists that are not there yet; returns how many rows were new.
+
+    Every installation needs them, production too; what an operator changed since is left alone.
+    """
+    known = {category.code for category in await queries.list_categories(tx)}
+    new: list[Category | RegionalPolicy] = [
+        Category(code=code, scenario=scenario, name_zh=zh, name_en=en, position=position)
+        for position, (code, scenario, zh, en) in enumerate(rules.CATEGORIES)
+        if code not in known
+    ]
+    listed = await queries.national_codes(tx)
+    for listing, items in ((Listing.POSITIVE, rules.LISTED_AT_HOME), (Listing.NEGATIVE, rules.FORBIDDEN_AT_HOME)):
+        said = "列入上门护理项目目录" if listing is Listing.POSITIVE else "不得上门开展"
+        new += [
+            RegionalPolicy(
+                id=RegionalPolicyId.new(), adcode_prefix="", hospital_id=None, item_code=code, listing=listing,
+                reason=f"{name}：{said}。", effective_from=rules.LISTS_SINCE, effective_until=None, created_by=None,
+                created_at=now,
+            )
+            for code, name in items.items()
+            if code not in listed
+        ]  # fmt: skip
+    tx.add_all(new)
+    await tx.flush()
+    return len(new)

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.domains.clinicians.rules import ClinicianKind, ClinicianState, Title
-from yiyuebao_api.domains.patients.models import Sex
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.database import Model
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, HospitalId
 from yiyuebao_api.kernel.secrets import Sealed

@@ -52,6 +52,12 @@ async def lock_clinician(tx: AsyncSession, clinician_id: ClinicianId) -> Clinici
     return clinician
 
 
+async def lock_person(tx: AsyncSession, account_id: AccountId) -> Sequence[Clinician]:
+    """Everything one person is, at any hospital, locked in key order: somebody is sent, and they have one body (RULE-45)."""
+    locked = select(Clinician).where(Clinician.account_id == account_id).order_by(Clinician.id).with_for_update()
+    return (await tx.scalars(locked.execution_options(populate_existing=True))).all()
+
+
 async def list_staff(
     tx: AsyncSession, hospital_id: HospitalId, paging: Paging, *, state: ClinicianState | None = None,
     kind: ClinicianKind | None = None,

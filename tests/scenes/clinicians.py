@@ -1,0 +1,43 @@
+"""Nurses and doctors, in one line each."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import count
+from typing import Any
+
+from tests.scenes.hospitals import LONG_AGO
+from yiyuebao_api.domains.accounts.service import ensure_account, grant_role
+from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Sex, Title
+from yiyuebao_api.kernel.database import Database
+from yiyuebao_api.kernel.ids import ClinicianId, HospitalId
+from yiyuebao_api.kernel.tokens import Mode
+
+_numbers = count(1)
+
+
+def new_phone() -> str:
+    """E.164, of nobody yet."""
+    return f"+86139{next(_numbers):08d}"
+
+
+async def make_clinician(
+    database: Database, hospital_id: HospitalId, *, phone: str | None = None, **changes: Any
+) -> Clinician:
+    """A verified nurse with the clinician role at that hospital; `kind=ClinicianKind.DOCTOR` gives a doctor."""
+    kind = changes.get("kind", ClinicianKind.NURSE)
+    nurse = kind is ClinicianKind.NURSE
+    values: dict[str, Any] = {
+        "id": ClinicianId.new(), "hospital_id": hospital_id, "kind": kind, "name": "王海燕" if nurse else "陈明",
+        "sex": Sex.FEMALE, "title": Title.SUPERVISOR_NURSE if nurse else Title.ATTENDING_DOCTOR,
+        "specialty": "伤口造口护理" if nurse else "内分泌科", "intro": "从业多年。", "licence_no": "201846010023",
+        "licence_valid_until": date(2030, 12, 31), "clinical_years": 8, "state": ClinicianState.VERIFIED,
+        "reason": None, "verified_at": LONG_AGO, "version": 1, "created_at": LONG_AGO, **changes,
+    }  # fmt: skip
+    async with database.begin() as tx:
+        account = await ensure_account(tx, phone or new_phone(), now=LONG_AGO)
+        clinician = Clinician(account_id=account.id, **values)
+        tx.add(clinician)
+        if clinician.state is ClinicianState.VERIFIED:
+            await grant_role(tx, account.id, Mode.CLINICIAN, hospital_id=hospital_id, now=LONG_AGO)
+    return clinician
