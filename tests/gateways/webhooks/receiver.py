@@ -59,12 +59,12 @@ class Receiver:
         self.always = Reply()
         self.sent_bytes = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
-        tls = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
+        chain, key = certificate or (None, None)
         self._scheme = "http" if certificate is None else "https"
         config = uvicorn.Config(
             self._answer, interface="asgi3", ws="none", http="h11", lifespan="off", log_level="critical",
-            timeout_graceful_shutdown=0, **tls,
-        )
+            timeout_graceful_shutdown=0, ssl_certfile=chain, ssl_keyfile=key,
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._running: asyncio.Task[None] | None = None
 

@@ -75,15 +75,17 @@ def test_only_development_calls_this_machine_and_then_only_this_machine() -> Non
 @pytest.mark.parametrize("address", [
     "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254",
     "100.64.0.1", "192.0.0.8", "192.0.2.1", "192.88.99.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.1.1.1",
-    "240.0.0.1", "255.255.255.255", "168.63.129.16", "::", "::1", "::ffff:10.0.0.1", "fc00::1", "fd12::1", "fe80::1",
-    "fec0::1", "ff02::1", "2001:db8::1", "64:ff9b::a00:1", "64:ff9b::7f00:1", "2002:a00:1::", "2001:0:0:0:0:0:80ff:fffe",
-    "64:ff9b:1::1", "100::1", "::7f00:1",
+    "240.0.0.1", "255.255.255.255", "168.63.129.16", "::", "::1", "::ffff:10.0.0.1", "fc00::1", "fd12::1",
+    "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "64:ff9b::a00:1", "64:ff9b::7f00:1", "2002:a00:1::",
+    "2001:0:0:0:0:0:80ff:fffe", "64:ff9b:1::1", "100::1", "::7f00:1",
 ])  # fmt: skip
 def test_no_address_of_a_private_or_special_network_is_public(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "223.5.5.5", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize("address", [
+    "8.8.8.8", "223.5.5.5", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808",
+])  # fmt: skip
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(ip_address(address))
 

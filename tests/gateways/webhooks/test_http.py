@@ -100,7 +100,8 @@ async def test_a_compressed_bomb_stays_packed(poster: HttpWebhookPoster, hospita
 
 
 @pytest.mark.parametrize(("said", "wait"), [
-    (lambda: "120", 120), (lambda: "0", 0), (lambda: "99999999999999", 86400), (lambda: "soon", None), (lambda: "", None),
+    (lambda: "120", 120), (lambda: "0", 0), (lambda: "99999999999999", 86400), (lambda: "soon", None),
+    (lambda: "", None),
     (lambda: format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True), 300),
     (lambda: "Wed, 21 Oct 2015 07:28:00 GMT", 0),
 ])  # fmt: skip

@@ -14,7 +14,8 @@ from yiyuebao_api.gateways.webhooks.signing import new_secret, signed
 VECTORS = [
     (
         1696200454,
-        '{"type": "example.created", "timestamp":"2023-09-28T19:20:22+00:00", "data":{"str":"string","bool":true,"int":42}}',
+        ('{"type": "example.created", "timestamp":"2023-09-28T19:20:22+00:00", '
+        '"data":{"str":"string","bool":true,"int":42}}'),
         "v1,GgjvufBlIj71MBIVQotYGb+xEC3LNXCsIZp0HsDC8qs=",
     ),
     (1614265330, '{"test": 2432232314}', "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
