@@ -36,6 +36,7 @@ class Options:
     notify_scale: float = 1.0  # times WeChat's retry schedule: 0.01 makes 15 s out of 25 min
     refund_delay_s: float = 0.5
     split_wait_s: float = 0.0
+    durable: bool = True  # False, for load tests: state is saved by a clean stop only
 
 
 def create_sandbox(home: Path, *, options: Options | None = None) -> Starlette:
@@ -62,7 +63,7 @@ def create_sandbox(home: Path, *, options: Options | None = None) -> Starlette:
     behaviour = Behaviour(
         notify_scale=chosen.notify_scale, refund_delay_s=chosen.refund_delay_s, split_wait_s=chosen.split_wait_s
     )
-    wechat_pay.start(app, home, behaviour)
+    wechat_pay.start(app, home, behaviour, durable=chosen.durable)
     for provider in (mini_program, amap, sms):
         provider.start(app, home)
     return app
@@ -86,6 +87,8 @@ def _trusted(request: Request) -> bool:
         return False
     if not _is_loopback(request.url.hostname or ""):  # a name of somebody else's that resolves to this machine
         return False
+    if request.method in ("GET", "HEAD"):  # a link from elsewhere may lead here; its page cannot read the answer
+        return True
     return request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
 
 
@@ -131,12 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--notify-scale", type=float, default=1.0)
     parser.add_argument("--refund-delay", type=float, default=0.5, metavar="SECONDS")
     parser.add_argument("--split-wait", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--volatile", action="store_true", help="save the state when stopped, not after every call")
     chosen = parser.parse_args(arguments)
-    serve(
-        chosen.port,
-        chosen.home,
-        Options(notify_scale=chosen.notify_scale, refund_delay_s=chosen.refund_delay, split_wait_s=chosen.split_wait),
+    options = Options(
+        notify_scale=chosen.notify_scale,
+        refund_delay_s=chosen.refund_delay,
+        split_wait_s=chosen.split_wait,
+        durable=not chosen.volatile,
     )
+    serve(chosen.port, chosen.home, options)
 
 
 def serve(port: int, home: Path, options: Options | None = None) -> None:

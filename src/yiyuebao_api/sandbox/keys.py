@@ -84,13 +84,11 @@ def prepare(home: Path, base_url: str) -> dict[str, str]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, mode 0600; a crash leaves the old one."""
+    """Replace a file as a whole, mode 0600; a killed process leaves the old one (a power cut may leave neither)."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     draft.replace(path)
 
 

@@ -24,12 +24,12 @@ from yiyuebao_api.sandbox.wechat_pay_book import Book
 from yiyuebao_api.sandbox.wechat_pay_wire import Behaviour, World
 
 
-def start(app: Starlette, home: Path, behaviour: Behaviour | None = None) -> None:
+def start(app: Starlette, home: Path, behaviour: Behaviour | None = None, *, durable: bool = True) -> None:
     """Read keys and book from `home`; `behaviour` is copied, so that one value may serve several sandboxes."""
     chosen = behaviour or Behaviour()
     app.state.wechat_pay = World(
         keys=load(home),
-        book=Book(home / "state.json"),
+        book=Book(home / "state.json", durable=durable),
         behaviour=replace(chosen, call_faults=[], notification_faults=[]),
         client=httpx.AsyncClient(timeout=wechat_pay_notifications.PATIENCE_S, trust_env=False),
     )
