@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from yiyuebao_api.domains.catalogue.models import Place
+from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, VisitStage
+from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import (
     AccountId,
@@ -26,39 +26,6 @@ from yiyuebao_api.kernel.ids import (
 )
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.secrets import Sealed, SealedJson
-
-
-class BookingState(StrEnum):
-    HELD = "held"
-    PAID = "paid"
-    ACCEPTED = "accepted"
-    ASSIGNED = "assigned"
-    UNDER_WAY = "under_way"
-    DONE = "done"
-    CLOSED = "closed"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    REFUSED = "refused"
-
-
-class VisitStage(StrEnum):
-    """How far the visit is; `visits` tells it downward so that cancellation reads the booking alone."""
-
-    ASSIGNED = "assigned"
-    DEPARTED = "departed"
-    ARRIVED = "arrived"
-    STARTED = "started"
-    FINISHED = "finished"
-    CONFIRMED = "confirmed"
-
-
-class ActorKind(StrEnum):
-    """Who moved a booking."""
-
-    PATIENT = "patient"
-    DESK = "desk"
-    CLINICIAN = "clinician"
-    SYSTEM = "system"
 
 
 class Booking(Model):

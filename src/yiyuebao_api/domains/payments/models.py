@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from yiyuebao_api.domains.payments.rules import PaymentState, RefundState, SubjectKind
+from yiyuebao_api.gateways.payment import Channel
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, PaymentId, RefundId
 from yiyuebao_api.kernel.money import Fen
-
-
-class SubjectKind(StrEnum):
-    """What somebody pays for."""
-
-    BOOKING = "booking"
-
-
-class PaymentState(StrEnum):
-    CREATED = "created"
-    PREPAID = "prepaid"
-    SUCCEEDED = "succeeded"
-    CLOSED = "closed"
-
-
-class PaymentChannel(StrEnum):
-    """Where the payer's WeChat opens."""
-
-    MINI = "mini"
-    APP = "app"
-
-
-class RefundState(StrEnum):
-    REQUESTED = "requested"
-    PROCESSING = "processing"
-    SUCCEEDED = "succeeded"
-    ABNORMAL = "abnormal"
-    CLOSED = "closed"
 
 
 class Payment(Model):
@@ -61,7 +34,7 @@ class Payment(Model):
     amount_fen: Mapped[Fen] = mapped_column(comment="fen")
     currency: Mapped[str] = mapped_column(code_column(3), comment="CNY")
     description: Mapped[str] = mapped_column(String(127), comment="what the payer reads; no personal data")
-    channel: Mapped[PaymentChannel] = mapped_column(comment="mini-program or app")
+    channel: Mapped[Channel] = mapped_column(comment="mini-program or app")
     appid: Mapped[str] = mapped_column(code_column(32), comment="appid (direct) or sp_appid (partner)")
     mchid: Mapped[str] = mapped_column(code_column(32), comment="mchid (direct) or sp_mchid (partner)")
     sub_mchid: Mapped[str | None] = mapped_column(code_column(32), comment="the hospital's merchant; null in direct mode")

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from yiyuebao_api.domains.settlements.rules import AccrualState, LedgerAccount, PostingKind
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import AccrualId, HospitalId, PaymentId, PostingId, RowId
 from yiyuebao_api.kernel.money import Fen
-
-
-class PostingKind(StrEnum):
-    PAYMENT = "payment"
-    REFUND = "refund"
-    ACCRUAL = "accrual"
-    REVERSAL = "reversal"
-    RELEASE = "release"
-
-
-class LedgerAccount(StrEnum):
-    CLEARING = "clearing"
-    UNEARNED = "unearned"
-    HOSPITAL_SHARE = "hospital_share"
-    PLATFORM_SHARE = "platform_share"
-    HOSPITAL_RELEASED = "hospital_released"
-    PLATFORM_RELEASED = "platform_released"
-
-
-class AccrualState(StrEnum):
-    PENDING = "pending"
-    RELEASED = "released"
 
 
 class FeeRate(Model):

@@ -1,0 +1,65 @@
+"""Why a booking is refused."""
+
+from __future__ import annotations
+
+from yiyuebao_api.kernel.problems import Problem, Words
+
+
+class PatientNotVerified(Problem):
+    status, code = 409, "patient-not-verified"
+    title = Words("就诊人尚未实名", "Patient not verified")
+    detail = Words("请先为就诊人完成实名认证，再预约。", "Complete the patient's real-name check before booking.")
+
+
+class OutOfArea(Problem):
+    """RULE-44."""
+
+    status, code = 409, "out-of-area"
+    title = Words("超出上门范围", "Out of the service area")
+    detail = Words("该地址不在医院的上门服务范围内，请更换地址或选择到院服务。", "This address is outside the hospital's area; choose another, or come to the hospital.")
+
+
+class AddressNeeded(Problem):
+    status, code = 422, "address-needed"
+    title = Words("请选择上门地址", "Address needed")
+    detail = Words("上门服务需要选择一个地址；到院服务不需要。", "A visit at home needs an address; one at the hospital has none.")
+
+
+class PlaceNotOffered(Problem):
+    status, code = 409, "place-not-offered"
+    title = Words("该服务不支持所选地点", "Not offered there")
+    detail = Words("该服务不支持在所选地点进行，请换一种方式。", "This service is not done at that place.")
+
+
+class PatientAlreadyBooked(Problem):
+    """B18: the same person cannot be in two visits at once."""
+
+    status, code = 409, "patient-already-booked"
+    title = Words("该时段已有预约", "Already booked then")
+    detail = Words("这位就诊人在该时段已有预约，请换一个时间。", "This patient already has a booking at that time.")
+
+
+class TooManyHolds(Problem):
+    status, code = 409, "too-many-holds"
+    title = Words("待支付的预约过多", "Too many unpaid bookings")
+    detail = Words("最多可同时有 {most} 个待支付的预约，请先支付或取消。", "At most {most} bookings may wait for payment; pay or cancel one.")
+
+
+class BookingExpired(Problem):
+    status, code = 409, "booking-expired"
+    title = Words("预约已过期", "The hold has ended")
+    detail = Words("未在规定时间内支付，号源已释放，请重新预约。", "It was not paid in time and the place is free again; book anew.")
+
+
+class BookingStateRefused(Problem):
+    status, code = 409, "booking-state-refused"
+    title = Words("当前状态不能进行此操作", "Not possible now")
+    detail = Words("预约当前为“{state}”状态，不能进行此操作。", "The booking is `{state}`; this is not possible now.")
+
+
+class VisitAlreadyArrived(Problem):
+    """RULE-65: arrived or later is for a dispute, not for a button."""
+
+    status, code = 409, "visit-already-arrived"
+    title = Words("医护人员已到达", "The visit has begun")
+    detail = Words("医护人员已到达，无法自行取消，如有问题请联系医院。", "The clinician has arrived; it cannot be cancelled any more. Call the hospital.")

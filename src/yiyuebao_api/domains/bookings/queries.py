@@ -1,0 +1,92 @@
+"""Named selects of bookings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove
+from yiyuebao_api.domains.bookings.rules import LIVE, BookingState
+from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, PatientId
+from yiyuebao_api.kernel.paging import Paging, newest_first
+from yiyuebao_api.kernel.problems import NotFound
+
+
+async def lock_booking(tx: AsyncSession, booking_id: BookingId) -> Booking:
+    """The one way to lock a booking; every write that depends on its state starts here. Raises NotFound."""
+    locked = select(Booking).where(Booking.id == booking_id).with_for_update()
+    found = (await tx.scalars(locked.execution_options(populate_existing=True))).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def require_own_booking(tx: AsyncSession, account_id: AccountId, booking_id: BookingId) -> Booking:
+    """The booking of this account, or 404."""
+    found = await tx.get(Booking, booking_id)
+    if found is None or found.account_id != account_id:
+        raise NotFound
+    return found
+
+
+async def require_hospital_booking(tx: AsyncSession, hospital_id: HospitalId, booking_id: BookingId) -> Booking:
+    """The booking at this hospital, or 404; one that was never paid is nobody's business there."""
+    found = await tx.get(Booking, booking_id)
+    if found is None or found.hospital_id != hospital_id or found.paid_at is None:
+        raise NotFound
+    return found
+
+
+async def lines_of(tx: AsyncSession, booking_ids: Sequence[BookingId]) -> dict[BookingId, list[BookingLine]]:
+    """Price lines of some bookings, in the order of the bill, with one select."""
+    found: dict[BookingId, list[BookingLine]] = {each: [] for each in booking_ids}
+    if not booking_ids:
+        return found
+    statement = select(BookingLine).where(BookingLine.booking_id.in_(booking_ids)).order_by(BookingLine.position)
+    for line in await tx.scalars(statement):
+        found[line.booking_id].append(line)
+    return found
+
+
+async def list_own(tx: AsyncSession, account_id: AccountId, paging: Paging) -> Sequence[Booking]:
+    statement = newest_first(select(Booking).where(Booking.account_id == account_id), Booking.id, BookingId, paging)
+    return (await tx.scalars(statement)).all()
+
+
+async def list_of_hospital(
+    tx: AsyncSession, hospital_id: HospitalId, state: BookingState | None, paging: Paging
+) -> Sequence[Booking]:
+    """Paid bookings of a hospital, newest first."""
+    statement = select(Booking).where(Booking.hospital_id == hospital_id, Booking.paid_at.is_not(None))
+    if state is not None:
+        statement = statement.where(Booking.state == state)
+    return (await tx.scalars(newest_first(statement, Booking.id, BookingId, paging))).all()
+
+
+async def count_open_holds(tx: AsyncSession, account_id: AccountId, now: datetime) -> int:
+    """Unpaid bookings of an account whose hold still runs."""
+    held = select(func.count()).where(
+        Booking.account_id == account_id, Booking.state == BookingState.HELD, Booking.hold_until > now
+    )
+    return (await tx.scalar(held)) or 0
+
+
+async def overlaps(
+    tx: AsyncSession, patient_id: PatientId, starts_at: datetime, ends_at: datetime, now: datetime
+) -> bool:
+    """Whether the patient has another live booking in that time."""
+    found = select(Booking.state, Booking.hold_until).where(
+        Booking.patient_id == patient_id, Booking.starts_at < ends_at, Booking.ends_at > starts_at, Booking.state.in_(LIVE)
+    )
+    return any(
+        state is not BookingState.HELD or hold_until > now for state, hold_until in (await tx.execute(found)).all()
+    )
+
+
+async def timeline_of(tx: AsyncSession, booking_id: BookingId) -> Sequence[BookingMove]:
+    return (
+        await tx.scalars(select(BookingMove).where(BookingMove.booking_id == booking_id).order_by(BookingMove.id))
+    ).all()

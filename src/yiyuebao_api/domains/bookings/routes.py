@@ -1,0 +1,200 @@
+"""/v1/bookings for patients, /v1/hospital/bookings for the desk."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from yiyuebao_api.domains.accounts.guards import HospitalDesk, Patient
+from yiyuebao_api.domains.bookings import queries, service
+from yiyuebao_api.domains.bookings.guards import HospitalBooking, OwnBooking
+from yiyuebao_api.domains.bookings.models import Booking
+from yiyuebao_api.domains.bookings.problems import (
+    AddressNeeded,
+    BookingExpired,
+    BookingStateRefused,
+    OutOfArea,
+    PatientAlreadyBooked,
+    PatientNotVerified,
+    PlaceNotOffered,
+    TooManyHolds,
+    VisitAlreadyArrived,
+)
+from yiyuebao_api.domains.bookings.rules import BookingState
+from yiyuebao_api.domains.bookings.schemas import (
+    BookIn,
+    BookingOut,
+    CancellationOut,
+    LineOut,
+    MoveOut,
+    PolicyOut,
+    QuoteOut,
+    ReasonIn,
+    RescheduleIn,
+)
+from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
+from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
+from yiyuebao_api.domains.payments.schemas import PayIn, PrepaidOut
+from yiyuebao_api.domains.schedules.problems import SlotNotOffered, SlotTaken
+from yiyuebao_api.gateways.payment import Gateway
+from yiyuebao_api.kernel.clock import Now
+from yiyuebao_api.kernel.database import Transactions, Tx
+from yiyuebao_api.kernel.idempotency import (
+    Claimed,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    OnceRoute,
+    RequestInProgress,
+)
+from yiyuebao_api.kernel.ids import BookingId
+from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
+from yiyuebao_api.kernel.problems import NotFound, ProviderDown, refuses
+
+router = APIRouter(prefix="/v1/bookings", tags=["bookings"], route_class=OnceRoute)
+desk = APIRouter(prefix="/v1/hospital/bookings", tags=["bookings"], route_class=OnceRoute)
+
+_OFFER = (
+    NotFound, PatientNotVerified, AddressNeeded, ServiceNotOffered, PlaceNotOffered, OutOfArea, PatientAlreadyBooked,
+    SlotNotOffered,
+)  # fmt: skip
+_ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
+
+
+@router.post("/quote", summary="预约报价", responses=refuses(*_OFFER))
+async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx, now: Now) -> QuoteOut:
+    """Everything before money: content, price lines, policy; nothing is saved."""
+    business = request.app.state.settings.business
+    offer = await service.quote_booking(tx, caller.account_id, _wish(body), business, now=now)
+    return QuoteOut(
+        service_id=offer.service.id, service_name=offer.version.name, hospital_id=offer.hospital.id,
+        hospital_name=offer.hospital.name, place=body.place, starts_at=body.starts_at, ends_at=offer.ends_at,
+        lines=[LineOut(kind=line.kind.value, amount_fen=line.amount_fen) for line in offer.lines],
+        total_fen=offer.total_fen, policy=PolicyOut.of(offer.policy), hold_minutes=business.hold_minutes,
+        tips=offer.version.tips, cautions=offer.version.cautions,
+    )  # fmt: skip
+
+
+@router.post("", status_code=201, summary="提交预约", responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds))
+async def create_booking(
+    caller: Patient, once: Claimed, body: BookIn, request: Request, tx: Tx, now: Now
+) -> BookingOut:
+    """Hold a place; it stays held for fifteen minutes while you pay."""
+    business = request.app.state.settings.business
+    booking = await service.create_booking(tx, caller.account_id, _wish(body), business, now=now)
+    return await _out(tx, booking, now)
+
+
+@router.get("", summary="我的预约", responses=refuses(InvalidCursor))
+async def list_bookings(caller: Patient, paging: Pages, tx: Tx, now: Now) -> Page[BookingOut]:
+    """My bookings, newest first."""
+    found = await queries.list_own(tx, caller.account_id, paging)
+    lines = await queries.lines_of(tx, [each.id for each in found])
+    return page(found, paging, lambda each: BookingOut.of(each, lines[each.id], now), lambda each: each.id)
+
+
+@router.get("/{booking_id}", summary="预约详情", responses=refuses(NotFound))
+async def read_booking(booking: OwnBooking, tx: Tx, now: Now) -> BookingOut:
+    """One of my bookings."""
+    return await _out(tx, booking, now)
+
+
+@router.get("/{booking_id}/timeline", summary="预约进度", responses=refuses(NotFound))
+async def read_timeline(booking: OwnBooking, tx: Tx) -> list[MoveOut]:
+    """What happened to one of my bookings, in order."""
+    return [MoveOut.of(each) for each in await queries.timeline_of(tx, booking.id)]
+
+
+@router.post(
+    "/{booking_id}/payment", status_code=201, summary="支付预约",
+    responses=refuses(
+        NotFound, BookingExpired, BookingStateRefused, WeChatNotBound, MerchantMissing, PaymentRefused,
+        PaymentWindowClosed, ProviderDown, *_ONCE,
+    ),
+)  # fmt: skip
+async def pay_booking(
+    caller: Patient, once: Claimed, booking_id: BookingId, body: PayIn, request: Request, gateway: Gateway,
+    begin: Transactions, now: Now,
+) -> PrepaidOut:  # fmt: skip
+    """Ask WeChat for the money; hand the answer's `parameters` to the phone."""
+    payment, parameters = await service.pay_booking(
+        begin, gateway, once, booking_id, channel=body.channel, account_id=caller.account_id,
+        settings=request.app.state.settings.wechat_pay, now=now,
+    )  # fmt: skip
+    return PrepaidOut(
+        payment_id=payment.id, channel=payment.channel, amount_fen=payment.amount_fen, expires_at=payment.expires_at,
+        parameters=parameters,
+    )  # fmt: skip
+
+
+@router.get(
+    "/{booking_id}/cancellation", summary="取消试算", responses=refuses(NotFound, BookingStateRefused, VisitAlreadyArrived)
+)
+async def quote_cancellation(booking: OwnBooking, tx: Tx, now: Now) -> CancellationOut:
+    """What a cancellation right now would give back."""
+    return CancellationOut.of(await service.quote_cancellation(tx, booking, now=now))
+
+
+@router.post(
+    "/{booking_id}/cancel", summary="取消预约", responses=refuses(NotFound, BookingStateRefused, VisitAlreadyArrived)
+)
+async def cancel_booking(caller: Patient, booking: OwnBooking, body: ReasonIn, tx: Tx, now: Now) -> BookingOut:
+    """Cancel before the clinician has arrived; a paid one is refunded by the policy shown at booking time."""
+    ended = await service.cancel_booking(tx, booking.id, reason=body.reason, account_id=caller.account_id, now=now)
+    return await _out(tx, ended, now)
+
+
+@router.post(
+    "/{booking_id}/reschedule", summary="改期",
+    responses=refuses(NotFound, BookingStateRefused, BookingExpired, SlotTaken, SlotNotOffered),
+)  # fmt: skip
+async def reschedule_booking(caller: Patient, booking: OwnBooking, body: RescheduleIn, tx: Tx, now: Now) -> BookingOut:
+    """Move to another free time, until somebody is assigned and in good time before the old start."""
+    moved = await service.reschedule_booking(tx, booking.id, body.starts_at, account_id=caller.account_id, now=now)
+    return await _out(tx, moved, now)
+
+
+# ── the hospital's desk ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@desk.get("", summary="本院预约", responses=refuses(InvalidCursor))
+async def list_hospital_bookings(
+    caller: HospitalDesk, paging: Pages, tx: Tx, now: Now,
+    state: Annotated[BookingState | None, Query(description="Only bookings in this state.")] = None,
+) -> Page[BookingOut]:  # fmt: skip
+    """Paid bookings of this hospital, newest first; names, phones and addresses masked."""
+    found = await queries.list_of_hospital(tx, caller.hospital_id, state, paging)
+    lines = await queries.lines_of(tx, [each.id for each in found])
+    return page(found, paging, lambda each: BookingOut.of(each, lines[each.id], now, masked=True), lambda each: each.id)
+
+
+@desk.get("/{booking_id}", summary="本院预约详情", responses=refuses(NotFound))
+async def read_hospital_booking(booking: HospitalBooking, tx: Tx, now: Now) -> BookingOut:
+    """One paid booking of this hospital."""
+    return await _out(tx, booking, now)
+
+
+@desk.post("/{booking_id}/accept", summary="接单", responses=refuses(NotFound, BookingStateRefused))
+async def accept_booking(caller: HospitalDesk, booking: HospitalBooking, tx: Tx, now: Now) -> BookingOut:
+    """Take a paid booking on."""
+    return await _out(tx, await service.accept_booking(tx, booking.id, account_id=caller.account_id, now=now), now)
+
+
+@desk.post(
+    "/{booking_id}/refuse", summary="拒单", responses=refuses(NotFound, BookingStateRefused, VisitAlreadyArrived)
+)
+async def refuse_booking(caller: HospitalDesk, booking: HospitalBooking, body: ReasonIn, tx: Tx, now: Now) -> BookingOut:
+    """Say that it cannot be done; everything is refunded."""
+    ended = await service.refuse_booking(tx, booking.id, reason=body.reason, account_id=caller.account_id, now=now)
+    return await _out(tx, ended, now)
+
+
+def _wish(body: BookIn) -> service.Wish:
+    return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, body.note)
+
+
+async def _out(tx: Tx, booking: Booking, now: Now) -> BookingOut:
+    return BookingOut.of(booking, (await queries.lines_of(tx, [booking.id]))[booking.id], now)
+
+
+ROUTERS = [router, desk]

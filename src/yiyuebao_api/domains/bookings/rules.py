@@ -1,0 +1,175 @@
+"""The booking's state machine, when a hold has ended, and what a cancellation keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from yiyuebao_api.domains.bookings.problems import BookingStateRefused, VisitAlreadyArrived
+from yiyuebao_api.kernel.money import Fen
+
+class BookingState(StrEnum):
+    """Where a booking is."""
+
+    HELD = "held"
+    PAID = "paid"
+    ACCEPTED = "accepted"
+    ASSIGNED = "assigned"
+    UNDER_WAY = "under_way"
+    DONE = "done"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+class VisitStage(StrEnum):
+    """How far the visit is; `visits` tells it downward so that cancellation reads the booking alone."""
+
+    ASSIGNED = "assigned"
+    DEPARTED = "departed"
+    ARRIVED = "arrived"
+    STARTED = "started"
+    FINISHED = "finished"
+    CONFIRMED = "confirmed"
+
+
+class ActorKind(StrEnum):
+    """Who moved a booking."""
+
+    PATIENT = "patient"
+    DESK = "desk"
+    CLINICIAN = "clinician"
+    SYSTEM = "system"
+
+
+S = BookingState
+
+#: Every legal move. `expired → paid`: money that came late and found its place still free. `assigned → accepted`: the
+#: clinician was taken off.
+MOVES: Mapping[BookingState, frozenset[BookingState]] = {
+    S.HELD: frozenset({S.PAID, S.EXPIRED, S.CANCELLED}),
+    S.EXPIRED: frozenset({S.PAID}),
+    S.PAID: frozenset({S.ACCEPTED, S.REFUSED, S.CANCELLED}),
+    S.ACCEPTED: frozenset({S.ASSIGNED, S.REFUSED, S.CANCELLED}),
+    S.ASSIGNED: frozenset({S.ACCEPTED, S.UNDER_WAY, S.REFUSED, S.CANCELLED}),
+    S.UNDER_WAY: frozenset({S.DONE, S.REFUSED, S.CANCELLED}),
+    S.DONE: frozenset({S.CLOSED}),
+    S.CLOSED: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.REFUSED: frozenset(),
+}
+
+#: In these a place is taken, or money is.
+LIVE = (S.HELD, S.PAID, S.ACCEPTED, S.ASSIGNED, S.UNDER_WAY)
+
+#: Which state a visit's stage puts its booking in.
+STATE_OF_STAGE: Mapping[VisitStage, BookingState] = {
+    VisitStage.ASSIGNED: S.ASSIGNED,
+    VisitStage.DEPARTED: S.UNDER_WAY,
+    VisitStage.ARRIVED: S.UNDER_WAY,
+    VisitStage.STARTED: S.UNDER_WAY,
+    VisitStage.FINISHED: S.DONE,
+    VisitStage.CONFIRMED: S.CLOSED,
+}
+
+_AT_THE_DOOR = frozenset({VisitStage.ARRIVED, VisitStage.STARTED, VisitStage.FINISHED, VisitStage.CONFIRMED})
+_CALL_OUT = frozenset({"visit_fee", "travel_fee"})
+
+
+def effective(state: BookingState, hold_until: datetime, now: datetime) -> BookingState:
+    """The state as it is read: a hold has ended at `hold_until` even if no job has run yet (RULE-51)."""
+    return S.EXPIRED if state is S.HELD and hold_until <= now else state
+
+
+def check_move(before: BookingState, after: BookingState) -> None:
+    """Raises BookingStateRefused for a move that is not in MOVES."""
+    if after not in MOVES[before]:
+        raise BookingStateRefused(state=before.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the patient was shown when booking, kept with the booking: cancellation (RULE-65, 67) and settlement terms."""
+
+    free_until_minutes: int = 240
+    late_fee_fen: int = 0
+    late_minutes: int = 30
+    release_after_days: int = 7
+    platform_rate_bp: int = 500
+
+    def as_row(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in row.items() if name in known})
+
+
+class Keeping(StrEnum):
+    """Why a cancellation keeps something, or nothing."""
+
+    NOTHING_PAID = "nothing_paid"
+    NOT_ACCEPTED = "not_accepted"
+    IN_TIME = "in_time"
+    LATE = "late"
+    DEPARTED = "departed"
+    CLINICIAN_LATE = "clinician_late"
+    HOSPITAL_REFUSED = "hospital_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What would happen if it were cancelled at that moment."""
+
+    refund_fen: Fen
+    kept_fen: Fen
+    because: Keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The facts a cancellation is judged by."""
+
+    state: BookingState
+    stage: VisitStage | None
+    starts_at: datetime
+    lines: Sequence[tuple[str, Fen]]
+    policy: Policy
+
+
+def cancellation(facts: Paid, now: datetime) -> Cancellation:
+    """RULE-64, 65, 67: what the patient gets back. `facts.state` is the effective one.
+
+    Raises VisitAlreadyArrived and BookingStateRefused.
+    """
+    if facts.stage in _AT_THE_DOOR and facts.state in (S.UNDER_WAY, S.DONE, S.CLOSED):
+        raise VisitAlreadyArrived
+    check_move(facts.state, S.CANCELLED)
+    total = Fen(sum(amount for _, amount in facts.lines))
+    if facts.state is S.HELD:
+        return Cancellation(Fen(0), Fen(0), Keeping.NOTHING_PAID)
+    if facts.state is S.PAID:
+        return Cancellation(total, Fen(0), Keeping.NOT_ACCEPTED)
+    if now > facts.starts_at + timedelta(minutes=facts.policy.late_minutes):
+        return Cancellation(total, Fen(0), Keeping.CLINICIAN_LATE)
+    if facts.stage is VisitStage.DEPARTED:
+        kept = Fen(sum(amount for kind, amount in facts.lines if kind in _CALL_OUT))
+        return Cancellation(Fen(total - kept), kept, Keeping.DEPARTED)
+    if facts.starts_at - now >= timedelta(minutes=facts.policy.free_until_minutes):
+        return Cancellation(total, Fen(0), Keeping.IN_TIME)
+    visit_fee = sum(amount for kind, amount in facts.lines if kind == "visit_fee")
+    kept = Fen(min(facts.policy.late_fee_fen, visit_fee))
+    return Cancellation(Fen(total - kept), kept, Keeping.LATE)
+
+
+def refusal(facts: Paid) -> Cancellation:
+    """RULE-64: what the hospital refuses is refunded in full. Raises BookingStateRefused, VisitAlreadyArrived."""
+    if facts.stage in _AT_THE_DOOR and facts.state in (S.UNDER_WAY, S.DONE, S.CLOSED):
+        raise VisitAlreadyArrived
+    check_move(facts.state, S.REFUSED)
+    return Cancellation(Fen(sum(amount for _, amount in facts.lines)), Fen(0), Keeping.HOSPITAL_REFUSED)

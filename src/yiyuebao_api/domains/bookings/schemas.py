@@ -1,0 +1,202 @@
+"""Bookings on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints
+
+from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove
+from yiyuebao_api.domains.bookings.rules import (
+    ActorKind,
+    BookingState,
+    Cancellation,
+    Keeping,
+    Policy,
+    VisitStage,
+    effective,
+)
+from yiyuebao_api.domains.catalogue.rules import Place
+from yiyuebao_api.kernel.ids import AddressId, BookingId, HospitalId, PatientId, PaymentId, ServiceId, SiteId
+from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.schema import In, Line, Moment, Out, example, masked_name, masked_phone
+
+Note = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+
+_BOOK = {
+    "service_id": "svc_01kj4y8x3hf7a9cq2v5b6n8m0t", "place": "home", "starts_at": "2026-11-25T09:00:00+08:00",
+    "patient_id": "pat_01kj4y8x3hf7a9cq2v5b6n8m0t", "address_id": "adr_01kj4y8x3hf7a9cq2v5b6n8m0t",
+    "note": "老人听力不好，请先打电话",
+}  # fmt: skip
+
+
+class BookIn(In):
+    """What, where, when and for whom. Prices are the service's own and cannot be sent."""
+
+    model_config = example(**_BOOK)
+
+    service_id: ServiceId
+    place: Place = Field(description="`home` or `hospital`.")
+    starts_at: Moment
+    patient_id: PatientId
+    address_id: AddressId | None = Field(None, description="Needed at home, not allowed at the hospital.")
+    note: Note | None = None
+
+
+class ReasonIn(In):
+    """Why, in a few words."""
+
+    model_config = example(reason="临时住院，改期再约")
+
+    reason: Line
+
+
+class RescheduleIn(In):
+    """The new time; content and price stay."""
+
+    model_config = example(starts_at="2026-11-26T09:00:00+08:00")
+
+    starts_at: Moment
+
+
+class LineOut(Out):
+    """A part of the price."""
+
+    kind: str = Field(examples=["visit_fee"])
+    amount_fen: Fen
+
+
+class PolicyOut(Out):
+    """What a cancellation costs, as shown before payment and kept with the booking."""
+
+    free_until_minutes: int = Field(description="Full refund until so many minutes before the start.", examples=[240])
+    late_fee_fen: Fen = Field(description="Kept when cancelled later, at most the visit fee.", examples=[0])
+    late_minutes: int = Field(description="Full refund when nobody has come so many minutes after the start.")
+    words: str = Field(examples=["开始前 4 小时可免费取消；医护出发后取消，保留上门费与交通费；到达后不可自行取消。"])
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        hours = policy.free_until_minutes / 60
+        words = (
+            f"医院接单前取消或医院拒单，全额退款；开始前 {hours:g} 小时以上取消，全额退款；医护人员出发后取消，保留上门费与交通费；"
+            f"到达后不可自行取消；医护迟到超过 {policy.late_minutes} 分钟，可全额退款取消。"
+        )
+        return cls(
+            free_until_minutes=policy.free_until_minutes, late_fee_fen=Fen(policy.late_fee_fen),
+            late_minutes=policy.late_minutes, words=words,
+        )  # fmt: skip
+
+
+class QuoteOut(Out):
+    """Everything the patient must know before paying; nothing is saved."""
+
+    service_id: ServiceId
+    service_name: str
+    hospital_id: HospitalId
+    hospital_name: str
+    place: Place
+    starts_at: Moment
+    ends_at: Moment
+    lines: list[LineOut]
+    total_fen: Fen
+    policy: PolicyOut
+    hold_minutes: int
+    tips: str
+    cautions: str
+
+
+class AddressOut(Out):
+    """Where the visit goes, as it was when booked."""
+
+    recipient: str
+    phone: str
+    adcode: str
+    district: str
+    detail: str | None
+
+
+class BookingOut(Out):
+    """One booking."""
+
+    id: BookingId
+    order_no: str = Field(description="Number for people.", examples=["B26112593K7Q0T2VXW8MAZ"])
+    state: BookingState
+    visit_stage: VisitStage | None
+    hospital_id: HospitalId
+    site_id: SiteId
+    service_id: ServiceId
+    service_name: str
+    place: Place
+    starts_at: Moment
+    ends_at: Moment
+    patient_id: PatientId
+    patient_name: str
+    contact_phone: str
+    address: AddressOut | None
+    note: str | None
+    lines: list[LineOut]
+    total_fen: Fen
+    hold_until: Moment = Field(description="Until when an unpaid booking keeps its place.")
+    policy: PolicyOut
+    payment_id: PaymentId | None
+    paid_at: Moment | None
+    refund_due_fen: Fen = Field(description="Promised back.")
+    refunded_fen: Fen = Field(description="Arrived back.")
+    created_at: Moment
+
+    @classmethod
+    def of(cls, booking: Booking, lines: Sequence[BookingLine], now: datetime, *, masked: bool = False) -> Self:
+        """`masked` for lists of a hospital: name, phone and address to the district (RULE-148)."""
+        contact = booking.contact
+        return cls(
+            id=booking.id, order_no=booking.order_no, state=effective(booking.state, booking.hold_until, now),
+            visit_stage=booking.visit_stage, hospital_id=booking.hospital_id, site_id=booking.site_id,
+            service_id=booking.service_id, service_name=booking.service_name, place=booking.place,
+            starts_at=booking.starts_at, ends_at=booking.ends_at, patient_id=booking.patient_id,
+            patient_name=masked_name(contact["name"]) if masked else contact["name"],
+            contact_phone=masked_phone(contact["phone"]) if masked else contact["phone"],
+            address=_address(booking.address, masked=masked), note=None if masked else booking.note,
+            lines=[LineOut(kind=line.kind, amount_fen=line.amount_fen) for line in lines], total_fen=booking.total_fen,
+            hold_until=booking.hold_until, policy=PolicyOut.of(Policy.of(booking.policy)), payment_id=booking.payment_id,
+            paid_at=booking.paid_at, refund_due_fen=booking.refund_due_fen, refunded_fen=booking.refunded_fen,
+            created_at=booking.created_at,
+        )  # fmt: skip
+
+
+def _address(row: dict[str, Any] | None, *, masked: bool) -> AddressOut | None:
+    if row is None:
+        return None
+    return AddressOut(
+        recipient=masked_name(row["recipient"]) if masked else row["recipient"],
+        phone=masked_phone(row["phone"]) if masked else row["phone"],
+        adcode=row["adcode"], district=row["district"], detail=None if masked else row["detail"],
+    )  # fmt: skip
+
+
+class CancellationOut(Out):
+    """What a cancellation at this moment gives back."""
+
+    refund_fen: Fen
+    kept_fen: Fen
+    because: Keeping
+
+    @classmethod
+    def of(cls, found: Cancellation) -> Self:
+        return cls(refund_fen=found.refund_fen, kept_fen=found.kept_fen, because=found.because)
+
+
+class MoveOut(Out):
+    """One step of a booking's history."""
+
+    from_state: BookingState | None
+    to_state: BookingState
+    stage: VisitStage | None
+    actor: ActorKind
+    reason: str | None
+    at: Moment
+
+    @classmethod
+    def of(cls, move: BookingMove) -> Self:
+        return cls.model_validate(move)

@@ -1,0 +1,22 @@
+"""Use cases of bookings, by noun: the offer, the money, the end, the course."""
+
+from yiyuebao_api.domains.bookings.service.course import accept_booking, note_visit_stage, unassign
+from yiyuebao_api.domains.bookings.service.ending import (
+    cancel_booking,
+    expire_booking,
+    facts_of,
+    quote_cancellation,
+    refuse_booking,
+)
+from yiyuebao_api.domains.bookings.service.money import (
+    note_payment_succeeded,
+    note_refund_succeeded,
+    pay_booking,
+)
+from yiyuebao_api.domains.bookings.service.offer import Wish, create_booking, quote_booking, reschedule_booking
+
+__all__ = [
+    "Wish", "accept_booking", "cancel_booking", "create_booking", "expire_booking", "facts_of", "note_payment_succeeded",
+    "note_refund_succeeded", "note_visit_stage", "pay_booking", "quote_booking", "quote_cancellation", "refuse_booking",
+    "reschedule_booking", "unassign",
+]  # fmt: skip

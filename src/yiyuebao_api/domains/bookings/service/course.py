@@ -1,0 +1,64 @@
+"""What the hospital and the visit make of a paid booking."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.bookings import queries
+from yiyuebao_api.domains.bookings.models import Booking
+from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, Policy, VisitStage
+from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
+from yiyuebao_api.domains.settlements import service as settlements
+from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId
+from yiyuebao_api.kernel.money import Fen
+
+_TOLD = {
+    VisitStage.ASSIGNED: ("已安排医护人员", "医院已为您安排医护人员，{when}。"),
+    VisitStage.DEPARTED: ("医护人员已出发", "医护人员已出发前往您的地址，请保持电话畅通。"),
+    VisitStage.ARRIVED: ("医护人员已到达", "医护人员已到达，请核对身份后开始服务。"),
+    VisitStage.FINISHED: ("服务已完成", "服务已完成，请确认；24 小时内未确认将自动确认。"),
+    VisitStage.CONFIRMED: ("服务已确认", "感谢您的确认，祝早日康复。"),
+}
+
+
+async def accept_booking(tx: AsyncSession, booking_id: BookingId, *, account_id: AccountId, now: datetime) -> Booking:
+    """The desk takes the booking on. A second time answers the first one's outcome. Raises BookingStateRefused."""
+    booking = await queries.lock_booking(tx, booking_id)
+    if booking.state is BookingState.ACCEPTED:
+        return booking
+    await move(tx, booking, BookingState.ACCEPTED, actor=ActorKind.DESK, actor_id=account_id, now=now)
+    await tell_hospital(tx, booking, "booking.accepted", "已接单", now=now)
+    body = f"医院已接单：{booking.service_name}，{when(booking)}。"
+    await tell_payer(tx, booking, "booking.accepted", "医院已接单", body, now)
+    return booking
+
+
+async def note_visit_stage(
+    tx: AsyncSession, booking: Booking, stage: VisitStage, *, actor: ActorKind, actor_id: AccountId | None, now: datetime,
+    clinician_id: ClinicianId | None = None,
+) -> None:  # fmt: skip
+    """How far the visit is, told downward by `visits`, which holds the booking's row lock.
+
+    Confirmation fixes the shares of what was paid and not refunded. Raises BookingStateRefused.
+    """
+    await move(tx, booking, STATE_OF_STAGE[stage], actor=actor, actor_id=actor_id, stage=stage, now=now)
+    if stage is VisitStage.ASSIGNED:
+        await tell_hospital(tx, booking, "booking.assigned", "已派单", now=now, clinician_id=clinician_id)
+    if stage in _TOLD:
+        title, body = _TOLD[stage]
+        await tell_payer(tx, booking, f"visit.{stage.value}", title, body.format(when=when(booking)), now)
+    if stage is VisitStage.CONFIRMED and booking.payment_id is not None:
+        policy = Policy.of(booking.policy)
+        await settlements.accrue(
+            tx, subject_id=booking.id, payment_id=booking.payment_id, hospital_id=booking.hospital_id,
+            net=Fen(booking.total_fen - booking.refund_due_fen), default_bp=policy.platform_rate_bp,
+            window=timedelta(days=policy.release_after_days), now=now,
+        )  # fmt: skip
+
+
+async def unassign(tx: AsyncSession, booking: Booking, *, reason: str, now: datetime) -> None:
+    """Nobody is assigned any more; the desk must find somebody else. The caller holds the booking's row lock."""
+    await move(tx, booking, BookingState.ACCEPTED, actor=ActorKind.DESK, reason=reason, now=now)
+    booking.visit_stage = None

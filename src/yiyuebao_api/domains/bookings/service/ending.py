@@ -1,0 +1,115 @@
+"""The ends of a booking: cancelled by the patient, refused by the hospital, expired unpaid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.bookings import queries
+from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
+from yiyuebao_api.domains.bookings.models import Booking
+from yiyuebao_api.domains.bookings.problems import BookingStateRefused
+from yiyuebao_api.domains.bookings.rules import (
+    ActorKind,
+    BookingState,
+    Cancellation,
+    Paid,
+    Policy,
+    cancellation,
+    effective,
+    refusal,
+)
+from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer
+from yiyuebao_api.domains.schedules import service as schedules
+from yiyuebao_api.domains.settlements import service as settlements
+from yiyuebao_api.kernel import outbox
+from yiyuebao_api.kernel.database import Begin
+from yiyuebao_api.kernel.events import announce
+from yiyuebao_api.kernel.ids import AccountId, BookingId
+from yiyuebao_api.kernel.money import Fen
+
+RESCHEDULABLE = (BookingState.HELD, BookingState.PAID, BookingState.ACCEPTED)
+
+
+def require_state(booking: Booking, states: Collection[BookingState]) -> None:
+    """Raises BookingStateRefused unless the booking is in one of the states."""
+    if booking.state not in states:
+        raise BookingStateRefused(state=booking.state.value)
+
+
+async def facts_of(tx: AsyncSession, booking: Booking, now: datetime) -> Paid:
+    """What a cancellation or refusal is judged by."""
+    lines = (await queries.lines_of(tx, [booking.id]))[booking.id]
+    state = effective(booking.state, booking.hold_until, now)
+    priced = [(line.kind, line.amount_fen) for line in lines]
+    return Paid(state, booking.visit_stage, booking.starts_at, priced, Policy.of(booking.policy))
+
+
+async def quote_cancellation(tx: AsyncSession, booking: Booking, *, now: datetime) -> Cancellation:
+    """What a cancellation at this moment would give back; changes nothing."""
+    return cancellation(await facts_of(tx, booking, now), now)
+
+
+async def cancel_booking(
+    tx: AsyncSession, booking_id: BookingId, *, reason: str, account_id: AccountId, now: datetime
+) -> Booking:
+    """The patient does not want it any more; what the policy shown at booking time gives back is refunded.
+
+    A second cancellation answers the first one's outcome. Raises VisitAlreadyArrived, BookingStateRefused.
+    """
+    booking = await queries.lock_booking(tx, booking_id)
+    if booking.state is BookingState.CANCELLED:
+        return booking
+    outcome = cancellation(await facts_of(tx, booking, now), now)
+    await move(tx, booking, BookingState.CANCELLED, actor=ActorKind.PATIENT, actor_id=account_id, reason=reason, now=now)
+    await _end(tx, booking, outcome.refund_fen, cause="cancelled", reason="预约取消退款", now=now)
+    await announce(tx, BookingCancelled(booking.id, now))
+    if booking.paid_at is not None:
+        await tell_hospital(tx, booking, "booking.cancelled", "预约已取消", now=now, reason="patient-cancelled")
+        refund = f"退款 {outcome.refund_fen / 100:.2f} 元将原路退回。" if outcome.refund_fen else ""
+        await tell_payer(tx, booking, "booking.cancelled", "预约已取消", f"订单 {booking.order_no} 已取消。{refund}", now)
+    return booking
+
+
+async def refuse_booking(
+    tx: AsyncSession, booking_id: BookingId, *, reason: str, account_id: AccountId, now: datetime
+) -> Booking:
+    """The hospital cannot do it: full refund (RULE-64). A second refusal answers the first one's outcome.
+
+    Raises BookingStateRefused, VisitAlreadyArrived.
+    """
+    booking = await queries.lock_booking(tx, booking_id)
+    if booking.state is BookingState.REFUSED:
+        return booking
+    outcome = refusal(await facts_of(tx, booking, now))
+    await move(tx, booking, BookingState.REFUSED, actor=ActorKind.DESK, actor_id=account_id, reason=reason, now=now)
+    await _end(tx, booking, outcome.refund_fen, cause="refused", reason="医院拒单退款", now=now)
+    await announce(tx, BookingRefused(booking.id, now))
+    await tell_hospital(tx, booking, "booking.cancelled", "已拒单", now=now, reason="hospital-refused")
+    body = f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {outcome.refund_fen / 100:.2f} 元将原路退回。"
+    await tell_payer(tx, booking, "booking.refused", "医院未能接单", body, now)
+    return booking
+
+
+async def expire_booking(begin: Begin, booking_id: BookingId, *, now: datetime) -> None:
+    """The job at the end of a hold: writes down what is already true at read time and gives the place back."""
+    async with begin() as tx:
+        booking = await queries.lock_booking(tx, booking_id)
+        if booking.state is not BookingState.HELD:
+            return
+        if now < booking.hold_until:
+            raise outbox.Again(booking.hold_until - now)
+        await move(tx, booking, BookingState.EXPIRED, actor=ActorKind.SYSTEM, reason="超时未支付", now=now)
+        await tell_payer(
+            tx, booking, "booking.expired", "预约已过期", f"订单 {booking.order_no} 未在规定时间内支付，号源已释放。", now
+        )
+
+
+async def _end(tx: AsyncSession, booking: Booking, refund: Fen, *, cause: str, reason: str, now: datetime) -> None:
+    """Give the place back, and the money."""
+    await schedules.release_claim(tx, booking.claim_id, now=now)
+    if refund and booking.payment_id is not None:
+        await settlements.refund(tx, booking.payment_id, refund, cause=cause, reason=reason, now=now)
+        booking.refund_due_fen = Fen(booking.refund_due_fen + refund)

@@ -1,0 +1,197 @@
+"""What a visit would be, holding its place, and moving it to another time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.accounts import queries as accounts
+from yiyuebao_api.domains.bookings import queries
+from yiyuebao_api.domains.bookings.models import Booking, BookingLine
+from yiyuebao_api.domains.bookings.problems import (
+    AddressNeeded,
+    BookingExpired,
+    OutOfArea,
+    PatientAlreadyBooked,
+    PatientNotVerified,
+    PlaceNotOffered,
+    TooManyHolds,
+)
+from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, Policy, effective
+from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
+from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
+from yiyuebao_api.domains.catalogue import rules as catalogue
+from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
+from yiyuebao_api.domains.catalogue.queries import require_offer, require_version
+from yiyuebao_api.domains.catalogue.rules import Place, PriceLine
+from yiyuebao_api.domains.hospitals.models import Hospital, Site
+from yiyuebao_api.domains.hospitals.queries import require_hospital, require_site
+from yiyuebao_api.domains.hospitals.rules import ServiceArea, covers
+from yiyuebao_api.domains.patients.models import Address, Patient
+from yiyuebao_api.domains.patients.queries import require_address, require_patient
+from yiyuebao_api.domains.patients.rules import RealName
+from yiyuebao_api.domains.schedules import service as schedules
+from yiyuebao_api.domains.schedules.problems import SlotNotOffered
+from yiyuebao_api.kernel import clock, outbox
+from yiyuebao_api.kernel.geo import Point
+from yiyuebao_api.kernel.ids import AccountId, AddressId, BookingId, ClaimId, PatientId, ServiceId, new_number
+from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.settings import Business
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for. There is no price in it."""
+
+    service_id: ServiceId
+    place: Place
+    starts_at: datetime
+    patient_id: PatientId
+    address_id: AddressId | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the wish amounts to, judged by today's rows."""
+
+    service: Service
+    version: ServiceVersion
+    hospital: Hospital
+    patient: Patient
+    address: Address | None
+    lines: Sequence[PriceLine]
+    total_fen: Fen
+    ends_at: datetime
+    policy: Policy
+
+
+async def quote_booking(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
+    """Everything the patient must know before paying; saves nothing, and refuses what booking would refuse."""
+    offer = await _offer(tx, account_id, wish, business)
+    await _check_patient(tx, wish.patient_id, wish.starts_at, offer.ends_at, now)
+    day = clock.today(wish.starts_at)
+    slots = await schedules.list_slots(
+        tx, wish.service_id, first=day, last=day + timedelta(days=1), place=wish.place, now=now
+    )
+    if not any(slot.starts_at == wish.starts_at and slot.left > 0 for slot in slots):
+        raise SlotNotOffered
+    return offer
+
+
+async def create_booking(
+    tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime
+) -> Booking:
+    """Hold a place until it is paid or fifteen minutes have passed.
+
+    Locks the account (its holds are counted), then the schedule's day. Raises the problems of the offer, SlotTaken,
+    SlotNotOffered, TooManyHolds, PatientAlreadyBooked.
+    """
+    offer = await _offer(tx, account_id, wish, business)
+    await accounts.lock_account(tx, account_id)
+    if await queries.count_open_holds(tx, account_id, now) >= business.open_holds_per_account:
+        raise TooManyHolds(most=business.open_holds_per_account)
+    await _check_patient(tx, wish.patient_id, wish.starts_at, offer.ends_at, now)
+    booking = _booking(account_id, wish, offer, now, hold_until=now + timedelta(minutes=business.hold_minutes))
+    await schedules.claim_place(
+        tx, service=schedules.need_of(offer.service, offer.version), place=wish.place, starts_at=wish.starts_at,
+        claim_id=booking.claim_id, held_until=booking.hold_until, now=now, subject=str(booking.id),
+    )  # fmt: skip
+    tx.add(booking)
+    await tx.flush()
+    tx.add_all(
+        BookingLine(booking_id=booking.id, position=position, kind=line.kind.value, amount_fen=line.amount_fen)
+        for position, line in enumerate(offer.lines)
+    )
+    note(tx, booking, None, BookingState.HELD, actor=ActorKind.PATIENT, actor_id=account_id, now=now)
+    await outbox.put(tx, "bookings.expire", booking.id, now=now, run_at=booking.hold_until)
+    await tx.flush()
+    return booking
+
+
+async def reschedule_booking(
+    tx: AsyncSession, booking_id: BookingId, starts_at: datetime, *, account_id: AccountId, now: datetime
+) -> Booking:
+    """Free the old time and take the new one in one step; content and price stay (B12, RULE-66).
+
+    Until somebody is assigned, at least four hours before the old start, to a slot that is free. Raises
+    BookingStateRefused, BookingExpired, SlotTaken, SlotNotOffered, PatientAlreadyBooked.
+    """
+    booking = await queries.lock_booking(tx, booking_id)
+    if effective(booking.state, booking.hold_until, now) is BookingState.EXPIRED:
+        raise BookingExpired
+    require_state(booking, RESCHEDULABLE)
+    if booking.starts_at - now < timedelta(minutes=Policy.of(booking.policy).free_until_minutes):
+        raise SlotNotOffered
+    service = await tx.get_one(Service, booking.service_id)
+    version = await require_version(tx, booking.service_version_id)
+    claim_id = ClaimId.new()
+    claim = await schedules.claim_place(
+        tx, service=schedules.need_of(service, version), place=booking.place, starts_at=starts_at, claim_id=claim_id,
+        held_until=booking.hold_until, now=now, subject=str(booking.id), instead_of=booking.claim_id,
+    )  # fmt: skip
+    ends_at = claim.starts_at + (booking.ends_at - booking.starts_at)
+    booking.claim_id, booking.starts_at, booking.ends_at = claim_id, claim.starts_at, ends_at
+    note(tx, booking, booking.state, booking.state, actor=ActorKind.PATIENT, actor_id=account_id, reason="改期", now=now)
+    if booking.paid_at is not None:
+        await tell_hospital(tx, booking, "booking.rescheduled", "患者改期", now=now)
+    await tx.flush()
+    return booking
+
+
+async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business) -> Offer:
+    day = wish.starts_at.astimezone(clock.SHANGHAI).date()
+    patient = await require_patient(tx, account_id, wish.patient_id)
+    if patient.real_name is not RealName.VERIFIED:
+        raise PatientNotVerified
+    if (wish.place is Place.HOME) != (wish.address_id is not None):
+        raise AddressNeeded
+    service, version = await require_offer(tx, wish.service_id, on=day)
+    if wish.place is Place.BOTH or wish.place not in catalogue.places_of(version.place):
+        raise PlaceNotOffered
+    address = None
+    if wish.address_id is not None:
+        address = await require_address(tx, account_id, wish.address_id)
+        site = await require_site(tx, service.site_id)
+        if not site.open_for_home or not covers(_area(site), address.point, address.adcode):
+            raise OutOfArea
+    hospital = await require_hospital(tx, service.hospital_id)
+    lines = catalogue.price_lines(version, wish.place)
+    total = Fen(sum(line.amount_fen for line in lines))
+    policy = Policy(release_after_days=business.release_after_days, platform_rate_bp=business.platform_rate_bp)
+    ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
+    return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy)
+
+
+def _area(site: Site) -> ServiceArea:
+    return ServiceArea(Point(site.lat, site.lng), site.radius_m, tuple(site.adcodes))
+
+
+async def _check_patient(
+    tx: AsyncSession, patient_id: PatientId, starts_at: datetime, ends_at: datetime, now: datetime
+) -> None:
+    if await queries.overlaps(tx, patient_id, starts_at, ends_at, now):
+        raise PatientAlreadyBooked
+
+
+def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, hold_until: datetime) -> Booking:
+    address, patient = offer.address, offer.patient
+    snapshot = None
+    if address is not None:
+        snapshot = {
+            "recipient": address.recipient, "phone": address.phone, "adcode": address.adcode,
+            "district": address.district, "detail": address.detail, "lat": address.point.lat, "lng": address.point.lng,
+        }  # fmt: skip
+    return Booking(
+        id=BookingId.new(), order_no=new_number("B" + now.astimezone(clock.SHANGHAI).strftime("%y%m%d")),
+        account_id=account_id, patient_id=patient.id, hospital_id=offer.service.hospital_id, site_id=offer.service.site_id,
+        service_id=offer.service.id, service_version_id=offer.version.id, service_code=offer.service.code,
+        service_name=offer.version.name, place=wish.place, address_id=address.id if address else None, address=snapshot,
+        contact={"name": patient.name, "phone": patient.phone}, note=wish.note, starts_at=wish.starts_at,
+        ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
+        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, refunded_fen=Fen(0),
+        refund_due_fen=Fen(0), created_at=now,
+    )  # fmt: skip
