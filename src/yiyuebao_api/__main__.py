@@ -1,0 +1,201 @@
+"""`python -m yiyuebao_api COMMAND`: serve, work, migrate, seed, and show oneself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yiyuebao_api.settings import Settings
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help="医约宝: home-visit care, booked, paid, carried out and settled.")
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes. More than one needs Redis.")] = 1,
+    with_worker: Annotated[bool, typer.Option(help="Run the jobs in this process too (one process only).")] = False,
+) -> None:
+    """Serve the API."""
+    import uvicorn
+
+    settings = Settings()
+    if workers > 1 and settings.redis.url is None:
+        raise typer.BadParameter("more than one process needs Redis: set YIYUEBAO_REDIS__URL")
+    if workers > 1 and with_worker:
+        raise typer.BadParameter("--with-worker is for one process; run `worker` beside several")
+    uvicorn.run(
+        "yiyuebao_api.serving:app_with_worker" if with_worker else "yiyuebao_api.serving:app", factory=True, host=host,
+        port=port, workers=workers, loop="uvloop", http="httptools", ws="websockets-sansio", ws_max_size=65_536,
+        ws_per_message_deflate=False, timeout_graceful_shutdown=settings.http.shutdown_s, server_header=False,
+        date_header=True, access_log=False, log_config=None, proxy_headers=False,
+    )  # fmt: skip
+
+
+@cli.command()
+def worker(
+    job: Annotated[str | None, typer.Argument(help="Only this job or timer, with --once.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due and stop.")] = False,
+    early: Annotated[bool, typer.Option("--early", help="With --once: also what is not due yet.")] = False,
+) -> None:
+    """Run the jobs that follow commits: notifications, refunds, webhooks, deadlines."""
+    settings = Settings()
+    asyncio.run(_work(settings, job, once=once, early=early))
+
+
+async def _work(settings: Settings, job: str | None, *, once: bool, early: bool) -> None:
+    from yiyuebao_api import wiring
+    from yiyuebao_api.context import open_context
+    from yiyuebao_api.kernel import events, log
+    from yiyuebao_api.kernel.outbox import Worker
+
+    if job is not None and job not in {*wiring.JOBS, *wiring.TIMERS}:
+        raise typer.BadParameter(f"no job or timer is called {job}; there are: {', '.join([*wiring.JOBS, *wiring.TIMERS])}")
+    if (job is not None or early) and not once:
+        raise typer.BadParameter("a job's name and --early go with --once")
+    log.configure(settings.log_level)
+    async with open_context(settings) as context:
+        events.connect(wiring.EVENTS)
+        made = Worker(context.begin, context, wiring.JOBS, wiring.TIMERS)
+        if once:
+            done = await made.drain(job, early=early)
+            print(f"{done} run{'s' if done != 1 else ''}")
+            return
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, made.stop)
+        await made.run()
+
+
+@cli.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 8100,
+    home: Annotated[Path, typer.Option(help="Where its keys and its state are kept.")] = Path(".data/sandbox"),
+) -> None:
+    """The providers on this machine: WeChat Pay, mini-program, Amap, SMS. Development only."""
+    from yiyuebao_api.sandbox.app import serve as serve_sandbox
+
+    serve_sandbox(home, port)
+
+
+@cli.command()
+def migrate(
+    to: Annotated[str, typer.Argument(help="Revision to go to.")] = "head",
+    down: Annotated[bool, typer.Option("--down", help="Go down to the revision instead of up.")] = False,
+) -> None:
+    """Bring the database to the newest revision."""
+    from yiyuebao_api import migrate as migrations
+
+    settings = Settings()
+    asyncio.run(migrations.downgrade(settings, to) if down else migrations.upgrade(settings, to))
+
+
+@cli.command()
+def seed(
+    services: Annotated[int | None, typer.Option(help="That many generated services instead of the demo's.")] = None,
+    print_logins: Annotated[bool, typer.Option("--print-logins", help="Only show who can sign in.")] = False,
+) -> None:
+    """Demo hospitals, services, staff and patients; the same every time, and only once."""
+    from yiyuebao_api import seed as seeding
+
+    settings = Settings()
+    if print_logins:
+        seeding.print_logins()
+        return
+    asyncio.run(_seed(settings, services))
+
+
+async def _seed(settings: Settings, services: int | None) -> None:
+    from yiyuebao_api import seed as seeding
+    from yiyuebao_api import wiring
+    from yiyuebao_api.context import open_context
+    from yiyuebao_api.kernel import clock, events
+
+    async with open_context(settings) as context:
+        events.connect(wiring.EVENTS)
+        print(await seeding.seed(context.database, settings, services=services, now=clock.now()))
+
+
+@cli.command()
+def demo(
+    url: Annotated[str | None, typer.Option(help="The running service; from the settings by default.")] = None,
+    pause: Annotated[float, typer.Option(help="Seconds to wait between the steps, for people who watch.")] = 0.0,
+) -> None:
+    """Walk the whole story against the running service and tell it."""
+    from yiyuebao_api.demo import tell
+
+    raise typer.Exit(asyncio.run(tell(Settings(), url, pause)))
+
+
+@cli.command()
+def routes() -> None:
+    """The table of routes: method, path, who may call, what it can refuse, where it is written."""
+    from yiyuebao_api.api import operations
+
+    for each in operations():
+        print(f"{each.method:6} {each.path:66} {'|'.join(each.callers):22} {each.where}")
+        print(f"       {'':66} {' '.join(each.problems)}")
+
+
+@cli.command()
+def openapi(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the committed files differ.")] = False,
+) -> None:
+    """Write openapi/*.json from the routes."""
+    from yiyuebao_api import openapi as contract
+    from yiyuebao_api.app import create_app
+
+    app = create_app(Settings())
+    if not check:
+        for file in contract.write(app):
+            print(file)
+    elif found := contract.drift(app):
+        print(f"differs from the routes: {', '.join(found)}; run `python -m yiyuebao_api openapi`", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@cli.command(name="clock")
+def move_clock(by: Annotated[str, typer.Argument(help="For example +7d, +90m, -1h, or `now` to go back.")]) -> None:
+    """Move the business clock of a development installation (YIYUEBAO_CLOCK_FILE)."""
+    from yiyuebao_api.kernel import clock
+
+    clock.use_file(Settings().clock_file)
+    if by == "now":
+        clock.move(-clock.offset())
+    elif found := re.fullmatch(r"([+-]?)(\d+)([dhms])", by):
+        unit = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}[found[3]]
+        sign = -1 if found[1] == "-" else 1
+        clock.move(sign * timedelta(**{unit: int(found[2])}))
+    else:
+        raise typer.BadParameter("for example +7d, +90m, -1h, now")
+    print(clock.now().astimezone(clock.SHANGHAI).isoformat(timespec="seconds"))
+
+
+@cli.command()
+def check() -> None:
+    """Say what keeps these settings from serving real people."""
+    from yiyuebao_api.settings import weaknesses
+
+    found = weaknesses(Settings())
+    for each in found:
+        print(f"- {each}")
+    if found:
+        raise typer.Exit(1)
+    print("fit for production")
+
+
+def main() -> None:
+    """The console script."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The switchboard, as data: which announcement is heard by whom, which job and timer is run by what.
+
+Listeners run in the announcer's transaction, in the order written. Jobs are asked for with `outbox.put` under these names
+and run by the worker after the commit; all of them are safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from yiyuebao_api.context import Context
+from yiyuebao_api.domains.accounts import service as accounts
+from yiyuebao_api.domains.bookings import service as bookings
+from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
+from yiyuebao_api.domains.catalogue.events import OfferChanged
+from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
+from yiyuebao_api.domains.nearby import service as nearby
+from yiyuebao_api.domains.partners import service as partners
+from yiyuebao_api.domains.payments import service as payments
+from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
+from yiyuebao_api.domains.settlements import service as settlements
+from yiyuebao_api.domains.settlements.events import SharesReleased
+from yiyuebao_api.domains.visits import service as visits
+from yiyuebao_api.kernel import clock, idempotency, inbox
+from yiyuebao_api.kernel.events import Listener
+from yiyuebao_api.kernel.ids import AccrualId, BookingId, DeliveryId, PaymentId, RefundId, RowId, VisitId
+from yiyuebao_api.kernel.outbox import Job, Timer, Work, Worker
+
+EVENTS: Mapping[type, Sequence[Listener]] = {
+    HospitalChanged: [nearby.note_hospital_changed],
+    SiteChanged: [nearby.note_site_changed],
+    OfferChanged: [nearby.note_offer_changed],
+    PaymentSucceeded: [settlements.note_payment, bookings.note_payment_succeeded],
+    RefundSucceeded: [settlements.note_refund, bookings.note_refund_succeeded],
+    BookingCancelled: [visits.note_booking_ended],
+    BookingRefused: [visits.note_booking_ended],
+    SharesReleased: [],
+}
+
+
+async def _apply_inbox(c: Context, work: Work) -> None:
+    await inbox.apply(c.begin, RowId.parse(work.payload["id"]), payments.APPLIERS, now=clock.now())
+
+
+def _payment(run: Callable[..., Awaitable[None]]) -> Callable[[Context, Work], Awaitable[None]]:
+    async def job(c: Context, work: Work) -> None:
+        await run(c.begin, c.gateways.payment, PaymentId.parse(work.payload["id"]), now=clock.now())
+
+    return job
+
+
+async def _refund(c: Context, work: Work) -> None:
+    await payments.carry_out_refund(
+        c.begin, c.gateways.payment, RefundId.parse(work.payload["id"]), now=clock.now()
+    )
+
+
+async def _expire(c: Context, work: Work) -> None:
+    await bookings.expire_booking(c.begin, BookingId.parse(work.payload["id"]), now=clock.now())
+
+
+async def _release(c: Context, work: Work) -> None:
+    await settlements.release_shares(c.begin, AccrualId.parse(work.payload["id"]), now=clock.now())
+
+
+async def _confirm(c: Context, work: Work) -> None:
+    await visits.confirm_silent(c.begin, VisitId.parse(work.payload["id"]), now=clock.now())
+
+
+async def _deliver(c: Context, work: Work) -> None:
+    await partners.deliver(c.begin, c.gateways.webhooks, DeliveryId.parse(work.payload["id"]), now=clock.now())
+
+
+JOBS: Mapping[str, Job[Context]] = {
+    inbox.APPLY: Job(_apply_inbox),
+    "payments.query": Job(_payment(payments.watch_payment)),
+    "payments.close": Job(_payment(payments.close_payment)),
+    "payments.refund": Job(_refund),
+    "bookings.expire": Job(_expire),
+    "visits.confirm_silent": Job(_confirm),
+    "settlements.release": Job(_release),
+    "partners.deliver": Job(_deliver),
+}
+
+
+async def _purge_keys(c: Context) -> None:
+    async with c.begin() as tx:
+        await idempotency.purge(tx, now=clock.system_now())
+
+
+async def _purge_sessions(c: Context) -> None:
+    async with c.begin() as tx:
+        await accounts.purge(tx, now=clock.now())
+
+
+async def _check_books(c: Context) -> None:
+    await settlements.check_books(c.begin)
+
+
+TIMERS: Mapping[str, Timer[Context]] = {
+    "idempotency.purge": Timer(_purge_keys, timedelta(hours=1)),
+    "accounts.purge": Timer(_purge_sessions, timedelta(hours=1)),
+    "settlements.check_books": Timer(_check_books, timedelta(hours=6)),
+}
+
+
+@asynccontextmanager
+async def running(worker: Worker[Context]) -> AsyncIterator[None]:
+    """The worker at work in this process, until the block ends; what runs is finished."""
+    task = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await task
