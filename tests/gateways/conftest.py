@@ -17,8 +17,9 @@ Opened = Callable[..., WeChatPay]
 
 @pytest.fixture
 async def control(sandbox: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Paths below `/_sandbox`; WeChat Pay is well again, and has forgotten everything, after each test."""
+    """Paths below `/_sandbox`; WeChat Pay has forgotten everything before each test, and is well again after it."""
     async with httpx.AsyncClient(base_url=f"{sandbox.base_url}/_sandbox", trust_env=False, timeout=10) as client:
+        (await client.post("/reset")).raise_for_status()
         yield client
         (await client.post("/reset")).raise_for_status()
         calm = {"notify_scale": 1, "refund_outcome": "SUCCESS", "refund_delay_s": 0.5, "split_delay_s": 0}

@@ -59,6 +59,7 @@ class Merchant:
 @pytest.fixture
 async def control(sandbox: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=f"{sandbox.base_url}/_sandbox", trust_env=False) as client:
+        (await client.post("/reset")).raise_for_status()
         yield client
         (await client.post("/reset")).raise_for_status()
         (await client.post("/behaviour", json={"split_delay_s": 0, "split_wait_s": 0})).raise_for_status()
@@ -100,6 +101,13 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
             assert (await control.post("/orders/OPEN000001/pay")).status_code == 200
             (told,) = [note for note in (await control.get("/notifications")).json() if note["subject"] == "PAID000001"]
             assert told["state"] == "pending"  # nobody listens on port 1: it goes on trying after the restart
+
+
+async def test_a_state_of_another_version_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"orders": [["X", {"colour": "red"}]]}')
+    with SandboxServer(tmp_path) as sandbox:
+        assert httpx.get(f"{sandbox.base_url}/_sandbox/orders", trust_env=False).json() == []
+    assert "red" in (tmp_path / "state.unreadable.json").read_text()
 
 
 def test_its_keys_are_private_and_made_once(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _plain(row: object) -> Json:
 
 
 class Book:
-    """The whole memory. `saved()` returns once everything changed before the call is on disk, if the book is durable."""
+    """The whole memory. `saved()` returns once everything changed before is in the file, if the book is durable."""
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self._path, self._durable = path, durable
@@ -147,7 +147,11 @@ class Book:
         self._took = 0.0
         self.clear()
         if path.exists():
-            self._read(json.loads(path.read_text()))
+            try:
+                self._read(json.loads(path.read_text()))
+            except (ValueError, KeyError, TypeError):  # of another version: begin anew, and keep it for who wonders
+                self.clear()
+                path.replace(path.with_suffix(".unreadable.json"))
 
     def clear(self) -> None:
         self.orders: dict[str, Order] = {}

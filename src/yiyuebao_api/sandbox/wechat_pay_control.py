@@ -1,4 +1,23 @@
-"""The hands on WeChat Pay from outside, in JSON: look, set faults, resend and forge notifications, decide refunds."""
+"""The hands on WeChat Pay from outside, in JSON: look, set faults, resend and forge notifications, decide refunds.
+
+All below `/_sandbox`, with the phone's own routes (`phone.py`):
+
+    GET    /orders /orders/{no} /refunds /splits /receivers /notifications /calls /forgeries /behaviour
+    POST   /phone/pay                    the client's payment parameters; ?outcome=cancel, ?openid= (app)
+    POST   /orders/{no}/pay              the same without parameters, for the page's button
+    POST   /orders/{no}                  {"state": "REVOKED"}
+    POST   /orders/{no}/notify           resend or forge, see `_tell`; /refunds/{no}/notify likewise
+    POST   /refunds/{no}                 {"status": "SUCCESS" | "ABNORMAL" | "CLOSED"}: decide it now
+    POST   /behaviour                    {"notify_scale": 0.01, "refund_outcome": "PROCESSING", …}
+    POST   /sub-merchants/{sub_mchid}    {"max_ratio": 500, "sub_appids": null, "served": true}
+    POST   /faults/calls                 a `CallFault`: {"operation": "refund", "status": 500, "after": true}
+    POST   /faults/notifications         a `NotificationFault`: {"duplicate": 2}, {"reorder": 2, "times": 2}
+    DELETE /faults                       no more of either
+    POST   /reset                        forget everything of WeChat Pay's but the keys
+
+Operations of calls: prepay query close refund query_refund split query_split unfreeze unsplit_amount add_receiver
+delete_receiver return query_return max_ratio certificates, or "*".
+"""
 
 from __future__ import annotations
 

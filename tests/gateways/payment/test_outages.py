@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from starlette.responses import JSONResponse, Response
 
+from scripts.servers import free_port
 from tests.gateways.payment.scene import HOSPITAL, number, order
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
 from yiyuebao_api.gateways.payment import Merchant, RefundOrder, TransactionState
 from yiyuebao_api.gateways.payment.wechat import WeChatPayGateway
 from yiyuebao_api.kernel.database import Database
+from yiyuebao_api.sandbox import keys
+from yiyuebao_api.sandbox.app import create_sandbox
 
 Open = Callable[..., Awaitable[WeChatPayGateway]]
 
@@ -39,6 +52,7 @@ OPERATIONS = ["prepay", "query", "close", "refund", "query_refund"]
     [
         {"status": 500}, {"status": 503, "code": "BIZERR"}, {"status": 429, "code": "FREQUENCY_LIMITED"},
         {"status": 403, "code": "FREQUENCY_LIMITED"}, {"status": 400, "code": "SYSTEM_ERROR"},
+        {"status": 401, "code": "SIGN_ERROR"},
     ],
 )  # fmt: skip
 async def test_an_overloaded_wechat_may_be_asked_again(
@@ -118,10 +132,58 @@ async def test_something_in_between_is_not_wechat(open_gateway: Open, answer: Re
 
 
 async def test_only_the_given_authorities_are_trusted(open_gateway: Open, tmp_path: Path) -> None:
-    empty = tmp_path / "authorities.pem"
-    empty.write_text("")
-    with pytest.raises(OSError):
-        await open_gateway(ca_bundle=empty)
+    """Somebody in the path with a certificate of his own gets no order from us."""
+    ours, strangers = certificate(tmp_path / "ours"), certificate(tmp_path / "strangers")
+    port = free_port()
+    base_url = f"https://127.0.0.1:{port}"
+    with running_sandbox(tmp_path / "sandbox", port, ours) as environment:
+        given = {name: environment[f"YIYUEBAO_WECHAT_PAY__{name.upper()}"] for name in FROM_THE_SANDBOX}
+        trusting = await open_gateway(**given, base_url=base_url, ca_bundle=ours)
+        assert (await trusting.query(number(), HOSPITAL)).state is TransactionState.UNKNOWN
+        for bundle in (strangers, None):
+            wary = await open_gateway(**given, base_url=base_url, ca_bundle=bundle)
+            with pytest.raises(ProviderUnavailable):
+                await wary.query(number(), HOSPITAL)
+
+
+FROM_THE_SANDBOX = ["cert_serial", "private_key_file", "apiv3_key", "public_key_file", "public_key_id"]
+
+
+def certificate(path: Path) -> Path:
+    """A self-signed certificate of 127.0.0.1 with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + secret)
+    return path
+
+
+@contextmanager
+def running_sandbox(home: Path, port: int, certified: Path) -> Iterator[dict[str, str]]:
+    """A sandbox behind TLS."""
+    environment = keys.prepare(home, f"https://127.0.0.1:{port}")
+    config = uvicorn.Config(
+        create_sandbox(home), host="127.0.0.1", port=port, log_level="critical", ssl_certfile=certified
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield environment
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
 
 
 async def test_a_provider_is_never_called_inside_a_transaction(

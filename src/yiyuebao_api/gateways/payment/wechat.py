@@ -323,7 +323,7 @@ def _refusal(status: int, body: str | bytes) -> ProviderRefused | ProviderUnavai
         said = _Complaint.model_validate_json(body)
     except ValidationError:
         return ProviderUnavailable(f"wechat pay: HTTP {status}")
-    if not 400 <= status < 500 or status == 429 or said.code in _PASSING:
+    if not 400 <= status < 500 or status in (401, 429) or said.code in _PASSING:  # 401: our key or clock, not the order
         return ProviderUnavailable(f"wechat pay: HTTP {status} {said.code}")
     if said.code in ("ORDERPAID", "ORDER_PAID"):
         return AlreadyPaid(said.code, said.message)
