@@ -111,7 +111,7 @@ async def shifts_on(tx: AsyncSession, hospital_id: HospitalId, weekday: int) -> 
         .where(Roster.hospital_id == hospital_id, Roster.weekday == weekday)
         .order_by(Roster.pool_id, Roster.start_minute, Roster.id)
     )
-    return (await tx.execute(some)).tuples().all()
+    return [(shift, clinician) for shift, clinician in await tx.execute(some)]
 
 
 async def leave_of(tx: AsyncSession, clinician_id: ClinicianId, first: datetime, last: datetime) -> Sequence[Leave]:
@@ -200,7 +200,8 @@ async def crews_of(tx: AsyncSession, draws: Iterable[Draw], *, today: date) -> d
     if missing:
         # Facts committed between two of these selects belong to a later version; then nothing is remembered.
         before = await _read_crews(tx, missing, today)
-        after = dict((await tx.execute(select(Pool.id, Pool.version).where(Pool.id.in_(missing)))).tuples().all())
+        versions = select(Pool.id, Pool.version).where(Pool.id.in_(missing))
+        after = {pool_id: version for pool_id, version in await tx.execute(versions)}
         for pool_id, (version, crew) in before.items():
             crews[pool_id] = crew
             if after.get(pool_id) == version:

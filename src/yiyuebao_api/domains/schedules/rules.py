@@ -314,8 +314,10 @@ def slots_of_day(crew: Crew, need: Need, day: date, taken: Sequence[Busy], now: 
 
 def slot_at(crew: Crew, need: Need, starts_at: datetime, taken: Sequence[Busy], now: datetime) -> Slot | None:
     """The slot that starts then, full or not; None when there is none. The very slots that are listed."""
-    slots = slots_of_day(crew, need, day_of(starts_at), taken, now)
-    return next((slot for slot in slots if slot.starts_at == starts_at), None)
+    # In Python a moment of a repeated hour (a zone's night back to winter) equals no moment of another zone.
+    moment = starts_at.astimezone(UTC)
+    slots = slots_of_day(crew, need, day_of(moment), taken, now)
+    return next((slot for slot in slots if slot.starts_at == moment), None)
 
 
 def seats_again(
