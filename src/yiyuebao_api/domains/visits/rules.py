@@ -1,0 +1,181 @@
+"""How a visit moves, when a person is busy, who may be sent, and who may see the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from yiyuebao_api.domains.catalogue.rules import Place
+from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
+from yiyuebao_api.domains.clinicians.rules import Clause
+from yiyuebao_api.domains.schedules.rules import Shift, day_of, minute_of
+from yiyuebao_api.domains.visits.problems import (
+    ClinicianBusy,
+    ClinicianFullyBooked,
+    ClinicianOnLeave,
+    VisitStepOutOfOrder,
+)
+
+#: RULE-55 (b): farther from the address than this, an arrival needs a reason.
+ARRIVAL_M = 500
+#: After the end the clinician sees the full address for so long.
+ADDRESS_SHOWN = timedelta(hours=24)
+#: Wrong check-in codes of one visit, and how long none is taken afterwards.
+CODE_TRIES, CODE_BLOCKED = 5, timedelta(minutes=15)
+
+
+class Stage(StrEnum):
+    """How far a visit is. `bookings.VisitStage` has the same words, except for a visit that does not take place."""
+
+    ASSIGNED = "assigned"
+    DEPARTED = "departed"
+    ARRIVED = "arrived"
+    STARTED = "started"
+    FINISHED = "finished"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+class Confirmer(StrEnum):
+    """Who confirmed that a visit took place."""
+
+    PATIENT = "patient"
+    SILENCE = "silence"
+
+
+class ArrivalReason(StrEnum):
+    """Why somebody has arrived although the position says otherwise (V03)."""
+
+    GPS_UNRELIABLE = "gps_unreliable"
+    ADDRESS_MISPLACED = "address_misplaced"
+    NO_ACCESS = "no_access"
+    MET_ELSEWHERE = "met_elsewhere"
+    OTHER = "other"
+
+
+class Viewer(StrEnum):
+    """Through whose eyes a visit is shown."""
+
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+    DESK = "desk"
+
+
+# ── the order of the steps ───────────────────────────────────────────────────────────────────────────────────────────
+
+_ALWAYS = {
+    Stage.DEPARTED: frozenset({Stage.ARRIVED, Stage.CANCELLED}),
+    Stage.ARRIVED: frozenset({Stage.STARTED, Stage.CANCELLED}),
+    Stage.STARTED: frozenset({Stage.FINISHED, Stage.CANCELLED}),
+    Stage.FINISHED: frozenset({Stage.CONFIRMED}),
+    Stage.CONFIRMED: frozenset[Stage](),
+    Stage.CANCELLED: frozenset({Stage.ASSIGNED}),
+}
+#: By place; a booking is made for one of the two, never for `both`.
+MOVES: Mapping[Place, Mapping[Stage, frozenset[Stage]]] = {
+    Place.HOME: {Stage.ASSIGNED: frozenset({Stage.DEPARTED, Stage.CANCELLED}), **_ALWAYS},
+    Place.HOSPITAL: {Stage.ASSIGNED: frozenset({Stage.ARRIVED, Stage.CANCELLED}), **_ALWAYS},
+}
+#: Before anybody has set out: the desk may still send somebody else.
+UNTOUCHED = frozenset({Stage.ASSIGNED})
+#: The patient may be asked for the code.
+CODE_WANTED = frozenset({Stage.ASSIGNED, Stage.DEPARTED, Stage.ARRIVED})
+
+
+def check_step(place: Place, now: Stage, wanted: Stage) -> None:
+    """Raises VisitStepOutOfOrder."""
+    if wanted not in MOVES[place][now]:
+        raise VisitStepOutOfOrder(stage=now.value)
+
+
+# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def busy_range(starts_at: datetime, ends_at: datetime, place: Place, travel: timedelta) -> tuple[datetime, datetime]:
+    """From when until when a visit keeps its clinician busy, half-open: the way there and back counts (RULE-45)."""
+    way = travel if place is Place.HOME else timedelta()
+    return starts_at - way, ends_at + way
+
+
+def busy_until_after(finished_at: datetime, busy_from: datetime, busy_until: datetime, way: timedelta) -> datetime:
+    """The end of the busy range once the visit is over: earlier than planned, never later, never before it begins."""
+    return max(busy_from, min(busy_until, finished_at + way))
+
+
+def may_see_address(viewer: Viewer, stage: Stage, finished_at: datetime | None, now: datetime) -> bool:
+    """Whether the whole address and phone are shown, or only the district and a masked phone.
+
+    The patient's side always; the clinician who is sent from assignment until 24 hours after the end; the desk never.
+    """
+    if viewer is not Viewer.CLINICIAN:
+        return viewer is Viewer.PATIENT
+    if stage is Stage.CANCELLED:
+        return False
+    return finished_at is None or now < finished_at + ADDRESS_SHOWN
+
+
+def most_visits(shifts: Sequence[Shift], day: date) -> int | None:
+    """How many visits the roster allows on that day; None when it says nothing (RULE-45)."""
+    return max((shift.max_visits for shift in shifts if shift.weekday == day.weekday()), default=None)
+
+
+def is_on_duty(shifts: Sequence[Shift], starts_at: datetime, ends_at: datetime) -> bool | None:
+    """Whether one shift covers the whole visit; None for somebody whose hours nobody entered."""
+    if not shifts:
+        return None
+    day = day_of(starts_at)
+    start, end = minute_of(day, starts_at), minute_of(day, ends_at)
+    return any(shift.weekday == day.weekday() and shift.start <= start and end <= shift.end for shift in shifts)
+
+
+# ── who may be sent ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Blocker(StrEnum):
+    """One reason why a clinician cannot be sent to a visit; the first four are the clauses of RULE-22 and RULE-24."""
+
+    NOT_VERIFIED = Clause.NOT_VERIFIED.value
+    LICENCE_EXPIRED = Clause.LICENCE_EXPIRED.value
+    TOO_FEW_YEARS = Clause.TOO_FEW_YEARS.value
+    TITLE_TOO_LOW = Clause.TITLE_TOO_LOW.value
+    BUSY = "busy"
+    ON_LEAVE = "on_leave"
+    FULLY_BOOKED = "fully_booked"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of one clinician on the day of one visit. `most_visits` None: no roster limits them."""
+
+    clauses: Sequence[Clause]
+    busy: bool
+    on_leave: bool
+    visits_that_day: int
+    most_visits: int | None
+
+    @property
+    def is_fully_booked(self) -> bool:
+        """RULE-45: the daily capacity."""
+        return self.most_visits is not None and self.visits_that_day >= self.most_visits
+
+    def blockers(self) -> list[Blocker]:
+        """Every reason at once, for the desk that chooses."""
+        found = [Blocker(clause.value) for clause in self.clauses]
+        found += [Blocker.ON_LEAVE] if self.on_leave else []
+        found += [Blocker.BUSY] if self.busy else []
+        found += [Blocker.FULLY_BOOKED] if self.is_fully_booked else []
+        return found
+
+
+def check_may_be_sent(standing: Standing) -> None:
+    """Raises ClinicianUnqualified with every failing clause, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked."""
+    if standing.clauses:
+        raise ClinicianUnqualified(clauses=[clause.value for clause in standing.clauses])
+    if standing.on_leave:
+        raise ClinicianOnLeave
+    if standing.busy:
+        raise ClinicianBusy
+    if standing.is_fully_booked:
+        raise ClinicianFullyBooked(most=standing.most_visits)

@@ -1,0 +1,25 @@
+"""Use cases of visits: the desk's assignment, the clinician's steps, the patient's code and confirmation."""
+
+from yiyuebao_api.domains.visits.service.assignment import (
+    Candidate,
+    assign_visit,
+    list_candidates,
+    note_booking_ended,
+    reassign_visit,
+    unassign_visit,
+)
+from yiyuebao_api.domains.visits.service.codes import show_visit_code
+from yiyuebao_api.domains.visits.service.confirmation import CONFIRM_SILENT, confirm_silent, confirm_visit
+from yiyuebao_api.domains.visits.service.steps import (
+    arrive_visit,
+    check_in_visit,
+    depart_visit,
+    finish_visit,
+    start_visit,
+)
+
+__all__ = [
+    "CONFIRM_SILENT", "Candidate", "arrive_visit", "assign_visit", "check_in_visit", "confirm_silent", "confirm_visit",
+    "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "reassign_visit", "show_visit_code",
+    "start_visit", "unassign_visit",
+]  # fmt: skip
