@@ -51,6 +51,7 @@ class Visit(Model):
     checked_in_at: Mapped[datetime | None] = mapped_column(comment="when the patient's code was typed (RULE-54)")
     started_at: Mapped[datetime | None] = mapped_column(comment="when the service began")
     finished_at: Mapped[datetime | None] = mapped_column(comment="when the service ended")
+    confirms_at: Mapped[datetime | None] = mapped_column(comment="when silence confirms it, promised at the end")
     confirmed_at: Mapped[datetime | None] = mapped_column(comment="when it was confirmed")
     cancelled_at: Mapped[datetime | None] = mapped_column(comment="when it was cancelled or taken back")
     distance_m: Mapped[int | None] = mapped_column(comment="from the address at arrival, metres")

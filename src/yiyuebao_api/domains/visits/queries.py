@@ -19,10 +19,12 @@ from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalI
 from yiyuebao_api.kernel.paging import InvalidCursor, Paging, cursor_of
 from yiyuebao_api.kernel.problems import NotFound
 
+Sheets = Select[Visit, Booking, Clinician]
+
 # ── one visit ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _sheets() -> Select[tuple[Visit, Booking, Clinician]]:
+def _sheets() -> Sheets:
     return (
         select(Visit, Booking, Clinician)
         .join(Booking, Booking.id == Visit.booking_id)
@@ -35,7 +37,8 @@ async def require_sheet(tx: AsyncSession, visit_id: VisitId) -> VisitSheet:
     found = (await tx.execute(_sheets().where(Visit.id == visit_id))).one_or_none()
     if found is None:
         raise NotFound
-    return VisitSheet(*found)
+    visit, booking, clinician = found
+    return VisitSheet(visit, booking, clinician)
 
 
 async def require_visit(tx: AsyncSession, visit_id: VisitId) -> Visit:
@@ -123,7 +126,7 @@ async def list_visits_of_hospital(
 
 async def _earliest_first(
     tx: AsyncSession,
-    statement: Select[tuple[Visit, Booking, Clinician]],
+    statement: Sheets,
     paging: Paging,
     first: datetime,
     last: datetime | None,
@@ -135,7 +138,7 @@ async def _earliest_first(
         starts_at, visit_id = _moment(after[0]), after[1]
         statement = statement.where(Visit.starts_at >= starts_at, (Visit.starts_at > starts_at) | (Visit.id > visit_id))
     found = await tx.execute(statement.order_by(Visit.starts_at, Visit.id).limit(paging.limit + 1))
-    return [VisitSheet(*row) for row in found]
+    return [VisitSheet(visit, booking, clinician) for visit, booking, clinician in found]
 
 
 def _moment(text: str) -> datetime:

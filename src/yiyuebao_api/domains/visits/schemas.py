@@ -236,7 +236,7 @@ class VisitAddressOut(Out):
 
 
 class VisitOut(Out):
-    """A visit: all of it for the patient's side, the address for the clinician while needed, the district for the desk."""
+    """A visit: the patient's side sees all, the clinician the address while needed, the desk the district."""
 
     id: VisitId
     booking_id: BookingId
@@ -258,6 +258,7 @@ class VisitOut(Out):
     checked_in_at: Moment | None = Field(description="When the patient's code was typed.")
     started_at: Moment | None
     finished_at: Moment | None
+    confirms_at: Moment | None = Field(description="When silence confirms it.")
     confirmed_at: Moment | None
     confirmed_by: Confirmer | None
     cancelled_at: Moment | None
@@ -275,7 +276,8 @@ class VisitOut(Out):
         whole = may_see_address(viewer, visit.stage, visit.finished_at, now)
         return {
             "id": visit.id, "booking_id": visit.booking_id, "order_no": visit.order_no,
-            "hospital_id": visit.hospital_id, "service_code": booking.service_code, "service_name": booking.service_name, "place": visit.place,
+            "hospital_id": visit.hospital_id, "service_code": booking.service_code,
+            "service_name": booking.service_name, "place": visit.place,
             "starts_at": visit.starts_at, "ends_at": visit.ends_at, "stage": visit.stage,
             "clinician": SentClinicianOut.of(sheet.clinician),
             "patient": VisitedPatientOut.of(visit.patient_id, booking.contact, whole=whole),
@@ -283,7 +285,7 @@ class VisitOut(Out):
             "note": booking.note if whole else None,
             "assigned_at": visit.assigned_at, "departed_at": visit.departed_at, "arrived_at": visit.arrived_at,
             "checked_in_at": visit.checked_in_at, "started_at": visit.started_at, "finished_at": visit.finished_at,
-            "confirmed_at": visit.confirmed_at, "confirmed_by": visit.confirmed_by, "cancelled_at": visit.cancelled_at,
+            "confirms_at": visit.confirms_at, "confirmed_at": visit.confirmed_at, "confirmed_by": visit.confirmed_by, "cancelled_at": visit.cancelled_at,
             "distance_m": visit.distance_m, "arrival_reason": visit.arrival_reason, "version": visit.version,
         }  # fmt: skip
 

@@ -144,7 +144,7 @@ async def list_candidates(
 ) -> Sequence[Candidate]:
     """A hospital's clinicians for a booking, the free ones first; the same facts give the same order. Raises NotFound.
 
-    Within the free and the blocked: who is on duty, who knows the patient, who has fewer visits that day, who was there first.
+    Within each half: who is on duty, who knows the patient, who has fewer visits that day, who was there first.
     """
     booking = await require_hospital_booking(tx, hospital_id, booking_id)
     staff = list(await list_staff(tx, hospital_id, Paging(STAFF_MOST, None)))
@@ -209,8 +209,8 @@ def _new_visit(booking: Booking, clinician: Clinician, *, travel: timedelta, now
         clinician_id=clinician.id, clinician_account_id=clinician.account_id, patient_id=booking.patient_id,
         account_id=booking.account_id, place=booking.place, starts_at=booking.starts_at, ends_at=booking.ends_at,
         busy_from=busy_from, busy_until=busy_until, stage=Stage.ASSIGNED, assigned_at=now, departed_at=None,
-        arrived_at=None, checked_in_at=None, started_at=None, finished_at=None, confirmed_at=None, cancelled_at=None,
-        distance_m=None, arrival_reason=None, record=None, finished_by=None, confirmed_by=None, code_failures=0,
+        arrived_at=None, checked_in_at=None, started_at=None, finished_at=None, confirms_at=None, confirmed_at=None,
+        cancelled_at=None, distance_m=None, arrival_reason=None, record=None, finished_by=None, confirmed_by=None, code_failures=0,
         code_blocked_until=None, version=0,
     )  # fmt: skip
 

@@ -21,8 +21,9 @@ CONFIRM_SILENT = "visits.confirm_silent"
 
 
 async def await_confirmation(tx: AsyncSession, visit: Visit, *, after: timedelta, now: datetime) -> None:
-    """Ask for the silent confirmation of a visit that has just been finished."""
-    await outbox.put(tx, CONFIRM_SILENT, visit.id, now=now, run_at=now + after)
+    """Promise the silent confirmation of a visit that has just been finished."""
+    visit.confirms_at = now + after
+    await outbox.put(tx, CONFIRM_SILENT, visit.id, now=now, run_at=visit.confirms_at)
 
 
 async def confirm_visit(tx: AsyncSession, visit: Visit, *, now: datetime) -> VisitSheet:
@@ -33,16 +34,15 @@ async def confirm_visit(tx: AsyncSession, visit: Visit, *, now: datetime) -> Vis
     return await queries.sheet_of(tx, visit, booking)
 
 
-async def confirm_silent(begin: Begin, visit_id: VisitId, *, after: timedelta, now: datetime) -> None:
-    """The patient said nothing for `after`: confirmed. Too early, it asks to be run again; a second time, it does nothing."""
+async def confirm_silent(begin: Begin, visit_id: VisitId, *, now: datetime) -> None:
+    """The patient said nothing: confirmed. Run too early it asks to be run again; run twice it does nothing."""
     async with begin() as tx:
         visit = await queries.require_visit(tx, visit_id)
         booking = await hold(tx, visit)
-        if visit.stage is not Stage.FINISHED or visit.finished_at is None:
+        if visit.stage is not Stage.FINISHED or visit.confirms_at is None:
             return
-        left = visit.finished_at + after - now
-        if left > timedelta():
-            raise outbox.Again(left)
+        if now < visit.confirms_at:
+            raise outbox.Again(visit.confirms_at - now)
         await _confirm(tx, visit, booking, Confirmer.SILENCE, Actor(ActorKind.SYSTEM), now)
 
 

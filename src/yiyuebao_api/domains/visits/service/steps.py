@@ -86,7 +86,7 @@ async def check_in_visit(
     begin: Begin, visit_id: VisitId, *, account_id: AccountId, hospital_id: HospitalId, code: str,
     client_time: datetime | None, now: datetime,
 ) -> VisitSheet:  # fmt: skip
-    """The patient showed today's code (RULE-54). At the hospital that is the arrival, at a door without position as well.
+    """The patient showed today's code (RULE-54). At the hospital that is the arrival, at a door it may be.
 
     A wrong code is counted in a transaction of its own, so that the refusal does not undo the count; after five wrong
     ones none is taken for a quarter of an hour. Raises NotFound, VisitStepOutOfOrder, ClinicianUnqualified,
