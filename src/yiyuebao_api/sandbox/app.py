@@ -142,10 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         split_wait_s=chosen.split_wait,
         durable=not chosen.volatile,
     )
-    serve(chosen.home, chosen.port, options)
+    serve(chosen.port, chosen.home, options)
 
 
-def serve(home: Path, port: int, options: Options | None = None) -> None:
+def serve(port: int, home: Path, options: Options | None = None) -> None:
     """The sandbox on 127.0.0.1:`port`, in the foreground."""
     base_url = f"http://127.0.0.1:{port}"
     keys.prepare(home, base_url)  # before the port answers: who waits for the port reads the environment next
