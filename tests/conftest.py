@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from scripts.servers import free_port
 from tests.client import Api
 from tests.sandbox_server import SandboxServer
 from tests.servers import GivenServer, MariaDb, database_server
@@ -64,8 +69,28 @@ async def database_url(server: MariaDb | GivenServer) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(database_url: str, sandbox: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Development settings that point at this run's servers."""
-    return sandbox.settings(database_url=SecretStr(database_url), clock_file=tmp_path_factory.mktemp("clock") / "clock")
+    """Development settings that point at this run's servers; WeChat's notifications come to a port of our own."""
+    return sandbox.settings(
+        database_url=SecretStr(database_url), clock_file=tmp_path_factory.mktemp("clock") / "clock",
+        notify_base_url=f"http://127.0.0.1:{free_port()}",
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def listening(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """The application on a real port in this loop, for those who call it over the network."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False)
+    server = uvicorn.Server(config)
+    server.config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    ticking = asyncio.create_task(server.main_loop())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await ticking
+        await server.shutdown()
 
 
 class DirtyTables:
@@ -130,8 +155,10 @@ async def context(settings: Settings, database: Database) -> AsyncIterator[Conte
 async def app(context: Context) -> AsyncIterator[FastAPI]:
     """The whole service, started."""
     made = create_app(context=context)
+    address = urlsplit(context.settings.wechat_pay.notify_base_url)
     async with made.router.lifespan_context(made):
-        yield made
+        async with listening(made, address.port or 0):
+            yield made
 
 
 @pytest.fixture

@@ -40,11 +40,12 @@ class SandboxServer:
         self._server.should_exit = True
         self._thread.join(timeout=5)
 
-    def settings(self, *, database_url: SecretStr, clock_file: Path) -> Settings:
+    def settings(self, *, database_url: SecretStr, clock_file: Path, notify_base_url: str) -> Settings:
         """Settings that speak to this sandbox, built the way the environment would build them."""
         nested: dict[str, dict[str, object]] = {}
         for name, value in self.environment.items():
             concern, _, field = name.removeprefix("YIYUEBAO_").lower().partition("__")
             nested.setdefault(concern, {})[field] = value
         nested.setdefault("database", {})["url"] = database_url
+        nested.setdefault("wechat_pay", {})["notify_base_url"] = notify_base_url
         return Settings(**{"clock_file": clock_file, **nested})  # type: ignore[arg-type]

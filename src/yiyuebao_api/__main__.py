@@ -83,7 +83,7 @@ def sandbox(
     """The providers on this machine: WeChat Pay, mini-program, Amap, SMS. Development only."""
     from yiyuebao_api.sandbox.app import serve as serve_sandbox
 
-    serve_sandbox(home, port)
+    serve_sandbox(port, home)
 
 
 @cli.command()
