@@ -10,7 +10,6 @@ RUN python -m venv "$VIRTUAL_ENV" \
         --require-hashes --only-binary :all: -r requirements.lock
 COPY src ./src
 COPY migrations ./migrations
-COPY openapi ./openapi
 RUN "$VIRTUAL_ENV/bin/python" -m compileall -q src migrations
 
 FROM python:3.11-slim
