@@ -35,13 +35,13 @@ class IdentityLocked(Problem):
 class IdNumberInvalid(Problem):
     status, code = 422, "id-number-invalid"
     title = Words("证件号不正确", "ID number not valid")
-    detail = Words("证件号码不正确，请核对每一位后重新填写。", "Not a valid ID number; check every digit.")
+    detail = Words("证件号码不正确，请核对每一位后重新填写。", "Not a valid ID number; check it.")
 
 
 class IdNumberObsolete(Problem):
     status, code = 422, "id-obsolete"
     title = Words("旧版证件号", "Obsolete ID number")
-    detail = Words("15 位的第一代身份证已停用，请填写 18 位号码。", "15-digit numbers ended in 2013; enter the 18 digits.")
+    detail = Words("15 位的第一代身份证已停用，请填写 18 位号码。", "15-digit numbers ended in 2013; enter 18.")
 
 
 class IdNumberMismatch(Problem):
