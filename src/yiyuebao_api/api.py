@@ -29,6 +29,7 @@ from yiyuebao_api.domains.payments import routes as payments
 from yiyuebao_api.domains.schedules import routes as schedules
 from yiyuebao_api.domains.settlements import routes as settlements
 from yiyuebao_api.domains.visits import routes as visits
+from yiyuebao_api.kernel.idempotency import IdempotencyKeyReused, OnceRoute, RequestInProgress
 from yiyuebao_api.kernel.problems import EVERYWHERE, MEDIA_TYPE, NotAllowed, Unauthenticated, merge, refuses
 
 ROUTERS: list[APIRouter] = [
@@ -72,6 +73,8 @@ def routers() -> list[APIRouter]:
         common = [*EVERYWHERE]
         if "anyone" not in callers:
             common += [Unauthenticated, NotAllowed] if set(callers) != {"member"} else [Unauthenticated]
+            if isinstance(route, OnceRoute) and route.methods == {"POST"}:
+                common += [IdempotencyKeyReused, RequestInProgress]
         route.responses = merge(refuses(*common), route.responses)
     return ROUTERS
 

@@ -184,6 +184,7 @@ class Database:
             url or settings.url.get_secret_value(),
             pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,
             pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED",
+            hide_parameters=True,  # an error's message must not carry a person's data into the log
             connect_args={"charset": "utf8mb4", "connect_timeout": 3},
         )  # fmt: skip
         event.listen(self.engine.sync_engine, "connect", _prepare(settings))

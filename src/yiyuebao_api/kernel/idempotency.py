@@ -141,8 +141,8 @@ class Claim:
     async def release(self, begin: Begin) -> None:
         """A leased run was refused before it had any effect: the next one need not wait for the lease."""
         async with begin() as tx:
-            row = await tx.get_one(Once, (self.caller, self.key), with_for_update=True)
-            if row.answer is None and row.runs == self.runs:
+            row = await tx.get(Once, (self.caller, self.key), with_for_update=True)
+            if row is not None and row.answer is None and row.runs == self.runs:
                 row.busy_until = clock.system_now()
 
     async def _keep(self, tx: AsyncSession, response: Response) -> None:

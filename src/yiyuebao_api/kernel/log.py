@@ -15,11 +15,20 @@ _NEVER = frozenset({
     "refresh_token", "authorization", "body", "payload", "content",
 })  # fmt: skip
 
+#: Without the frames' local variables: they hold bodies, tokens and names.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def _redact(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name in _NEVER & fields.keys():
         fields[name] = "[withheld]"
     return fields
+
+
+#: Where it happened, never what the variables held: those are headers, tokens and people's data.
+_TRACEBACK = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
+)
 
 
 class _Quiet(logging.Filter):
@@ -48,7 +57,7 @@ def configure(level: str = "INFO") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                _TRACEBACK,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         )

@@ -79,8 +79,9 @@ class WholeRequestRetry:
             await send(message)
 
         token = current_attempt.set(attempt)
+        fresh = _fresh(scope)
         try:
-            await self.app(_fresh(scope), tape.play(), guarded)
+            await self.app(fresh, tape.play(), guarded)
         except Exception as error:
             if started or not is_outage(error):
                 raise
@@ -91,6 +92,7 @@ class WholeRequestRetry:
             await respond(scope, ServiceUnavailable(retry_after=1))(scope, tape.play(), send)
         finally:
             current_attempt.reset(token)
+            scope["route"] = fresh.get("route")  # the front door names it in the log
         return True
 
 
