@@ -256,13 +256,15 @@ class MariaDb(Daemon):
                 find_program("mariadb-install-db", "mariadb-server-core"),
                 "--no-defaults",
                 *_as_this_user(),
-                f"--datadir={half}",
+                # Relative to its working folder: this shell script breaks paths with a space in them.
+                f"--datadir=./{half.name}",
                 "--auth-root-authentication-method=socket",
                 "--skip-test-db",
                 "--skip-name-resolve",
                 *self._effort,
             ],
             log=self.log,
+            cwd=self.home,
         )
         try:
             install.launch()
