@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from yiyuebao_api.domains.partners import service
-from yiyuebao_api.domains.partners.models import Delivery, EndpointState, WebhookEndpoint
+from yiyuebao_api.domains.partners.models import Delivery, WebhookEndpoint
+from yiyuebao_api.domains.partners.rules import EndpointState
 from yiyuebao_api.gateways.webhooks.signing import new_secret
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
@@ -31,9 +32,9 @@ async def make_endpoint(database: Database, hospital_id: HospitalId, url: str, *
 def booking_data(booking_id: BookingId | None = None, **changes: Any) -> dict[str, Any]:
     """What `booking.*` events say."""
     return {
-        "booking_id": booking_id or BookingId.new(), "order_no": "20261123K7M2Q9X4T8W3BZ", "service_id": ServiceId.new(),
-        "service_code": "N05", "starts_at": datetime(2026, 11, 25, 1, 0, tzinfo=UTC), "place": "home", "state": "paid",
-        "total_fen": 24500, **changes,
+        "booking_id": booking_id or BookingId.new(), "order_no": "20261123K7M2Q9X4T8W3BZ",
+        "service_id": ServiceId.new(), "service_code": "N05", "starts_at": datetime(2026, 11, 25, 1, tzinfo=UTC),
+        "place": "home", "state": "paid", "total_fen": 24500, **changes,
     }  # fmt: skip
 
 

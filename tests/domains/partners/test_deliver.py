@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from sqlalchemy import select
 from tests.gateways.webhooks.receiver import Receiver, Reply
 from tests.scenes.partners import deliveries_of, make_endpoint, publish_booking
 from yiyuebao_api.domains.notices.models import Notice
-from yiyuebao_api.domains.partners.models import Delivery, DeliveryState, EndpointState, WebhookEndpoint
+from yiyuebao_api.domains.partners.models import Delivery, WebhookEndpoint
+from yiyuebao_api.domains.partners.rules import DeliveryState, EndpointState
 from yiyuebao_api.domains.partners.service import DELIVER, deliver, rotate_secret
 from yiyuebao_api.gateways.webhooks import Letter
 from yiyuebao_api.gateways.webhooks.http import HttpWebhookPoster
@@ -62,7 +64,9 @@ async def _notices(database: Database) -> list[Notice]:
         return list((await tx.scalars(select(Notice))).all())
 
 
-async def _try(database: Database, poster: HttpWebhookPoster, delivery_id: DeliveryId, now: datetime) -> timedelta | None:
+async def _try(
+    database: Database, poster: HttpWebhookPoster, delivery_id: DeliveryId, now: datetime
+) -> timedelta | None:
     """One run of the job; how long it wants to wait, None when it is over."""
     try:
         await deliver(database.begin, poster, delivery_id, now=now)
@@ -145,10 +149,10 @@ async def test_three_days_of_failing_pause_the_endpoint_once_and_drop_what_waits
     database: Database, poster: HttpWebhookPoster, hospital: Receiver
 ) -> None:
     hospital.always = Reply(500)
-    endpoint, first = await _one(database, hospital, failing_since=NOW - timedelta(days=3, minutes=1))
+    endpoint, _ = await _one(database, hospital, failing_since=NOW - timedelta(days=3, minutes=1))
     await publish_booking(database, endpoint.hospital_id, now=NOW)
-    [_, second] = await deliveries_of(database, endpoint_id=endpoint.id)
-    assert await _try(database, poster, first, NOW) is None
+    [first, second] = await deliveries_of(database, endpoint_id=endpoint.id)
+    assert await _try(database, poster, first.id, NOW) is None
     assert await _try(database, poster, second.id, NOW) is None
     assert (await _endpoint(database, endpoint.id)).state is EndpointState.PAUSED
     assert len(hospital.got) == 1
@@ -192,15 +196,19 @@ async def test_a_receiver_that_hangs_is_a_timeout_and_is_asked_again(
     assert len({got.id for got in hospital.got}) == 1
 
 
-async def test_a_receiver_that_is_not_there_yet_gets_it_when_it_is(database: Database, poster: HttpWebhookPoster) -> None:
-    receiver = Receiver()
-    receiver._socket.close()  # the port is known, nobody listens
+async def test_a_receiver_that_was_away_gets_it_when_it_is_back(database: Database, poster: HttpWebhookPoster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     hospital_id = HospitalId.new()
-    await make_endpoint(database, hospital_id, "http://127.0.0.1:9/")
+    endpoint = await make_endpoint(database, hospital_id, f"http://127.0.0.1:{port}/")
     await publish_booking(database, hospital_id, now=NOW)
     [delivery] = await deliveries_of(database)
-    assert await _try(database, poster, delivery.id, NOW) is not None
+    wait = await _try(database, poster, delivery.id, NOW)
+    assert wait is not None
     assert (await _delivery(database, delivery.id)).last_error == "connection-failed"
+    async with Receiver(port=port) as back:
+        assert await _try(database, poster, delivery.id, NOW + wait) is None
+        back.got[0].verify(endpoint.secret)
 
 
 async def test_an_address_that_became_private_is_not_called(database: Database, hospital: Receiver) -> None:
@@ -321,7 +329,7 @@ async def test_a_failing_endpoint_is_tried_by_one_call_at_a_time(
     database: Database, poster: HttpWebhookPoster, hospital: Receiver
 ) -> None:
     hospital.always = Reply(500, delay_s=0.2)
-    endpoint, first = await _one(database, hospital, failing_since=NOW - timedelta(hours=1))
+    endpoint, _ = await _one(database, hospital, failing_since=NOW - timedelta(hours=1))
     for _ in range(4):
         await publish_booking(database, endpoint.hospital_id, now=NOW)
     log = await deliveries_of(database)

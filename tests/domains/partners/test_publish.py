@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from tests.scenes.partners import booking_data, deliveries_of, make_endpoint, publish_booking
 from yiyuebao_api.domains.notices.models import Notice
 from yiyuebao_api.domains.notices.service import tell_account, tell_hospital
-from yiyuebao_api.domains.partners.models import Delivery, DeliveryState, EndpointState, PartnerEvent
+from yiyuebao_api.domains.partners.models import Delivery, PartnerEvent
+from yiyuebao_api.domains.partners.rules import DeliveryState, EndpointState
 from yiyuebao_api.domains.partners.service import DELIVER, publish
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
@@ -85,7 +86,7 @@ async def test_what_does_not_fit_the_published_shape_is_a_mistake_of_ours(databa
     for kind, data in [
         ("booking.paid", booking_data(patient_name="张三")),
         ("booking.paid", booking_data(total_fen=-1)),
-        ("booking.paid", booking_data(VisitId.new())),
+        ("booking.paid", booking_data(booking_id=None) | {"booking_id": VisitId.new()}),
         ("booking.paid", {}),
         ("booking.unheard-of", booking_data()),
     ]:

@@ -38,7 +38,8 @@ def test_a_wish_does_not_prolong_the_number_of_attempts() -> None:
 
 
 @pytest.mark.parametrize(("status", "success"), [
-    (100, False), (199, False), (200, True), (204, True), (299, True), (300, False), (302, False), (410, False), (500, False),
+    (100, False), (199, False), (200, True), (204, True), (299, True), (300, False), (302, False), (410, False),
+    (500, False),
 ])  # fmt: skip
 def test_only_2xx_is_success(status: int, success: bool) -> None:
     assert is_success(status) is success

@@ -53,12 +53,12 @@ class Got:
 class Receiver:
     """`async with Receiver() as hospital:`; answers 200 unless `replies` (in order) or `always` say otherwise."""
 
-    def __init__(self, *, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, *, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
         self.got: list[Got] = []
         self.replies: deque[Reply] = deque()
         self.always = Reply()
         self.sent_bytes = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         chain, key = certificate or (None, None)
         self._scheme = "http" if certificate is None else "https"
         config = uvicorn.Config(

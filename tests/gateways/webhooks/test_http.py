@@ -226,11 +226,28 @@ async def test_a_certificate_for_another_name_or_of_nobody_we_trust_is_refused(t
         assert hospital.got == []
 
 
-def test_a_lane_has_so_many_places_and_gives_them_back() -> None:
-    poster = HttpWebhookPoster(allow_loopback=True)
-    with poster.lane("a", 2) as first, poster.lane("a", 2) as second, poster.lane("a", 2) as third:
+async def test_a_lane_has_so_many_places_and_gives_them_back(poster: HttpWebhookPoster) -> None:
+    async with (
+        poster.lane("a", 2, patience_s=0) as first,
+        poster.lane("a", 2, patience_s=0) as second,
+        poster.lane("a", 2, patience_s=0.05) as third,
+    ):
         assert (first, second, third) == (True, True, False)
-        with poster.lane("b", 1) as other:
+        async with poster.lane("b", 1, patience_s=0) as other:
             assert other
-    with poster.lane("a", 1) as again:
+    async with poster.lane("a", 1, patience_s=0) as again:
         assert again
+
+
+async def test_whoever_is_patient_gets_the_lane_that_becomes_free(poster: HttpWebhookPoster) -> None:
+    taken: list[bool] = []
+
+    async def call() -> None:
+        async with poster.lane("a", 2, patience_s=5) as free:
+            taken.append(free)
+            await asyncio.sleep(0.02)
+
+    began = time.monotonic()
+    await asyncio.gather(*(call() for _ in range(20)))
+    assert taken == [True] * 20
+    assert 0.2 <= time.monotonic() - began < 2

@@ -14,6 +14,7 @@ class EventType(StrEnum):
     BOOKING_PAID = "booking.paid"
     BOOKING_ACCEPTED = "booking.accepted"
     BOOKING_ASSIGNED = "booking.assigned"
+    BOOKING_RESCHEDULED = "booking.rescheduled"
     BOOKING_CANCELLED = "booking.cancelled"
     BOOKING_EXPIRED = "booking.expired"
     VISIT_DEPARTED = "visit.departed"

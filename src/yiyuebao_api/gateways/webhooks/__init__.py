@@ -8,7 +8,7 @@ connection that is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -71,8 +71,8 @@ class WebhookPoster(Protocol):
         """Whether this is an address that may be called, as far as its words tell; asks no name server."""
         ...
 
-    def lane(self, key: str, at_most: int) -> AbstractContextManager[bool]:
-        """A place for one call among those of `key` in this process; False when all `at_most` are taken.
+    def lane(self, key: str, at_most: int, *, patience_s: float) -> AbstractAsyncContextManager[bool]:
+        """A place for one call among those of `key` in this process; False when all `at_most` stay taken for so long.
 
         So a receiver that hangs holds up its own messages and nobody else's.
         """

@@ -10,9 +10,9 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -51,6 +51,7 @@ class HttpWebhookPoster:
         # Name servers that do not answer block a thread each; these are nobody else's threads.
         self._resolvers = ThreadPoolExecutor(16, thread_name_prefix="webhook-names")
         self._under_way: Counter[str] = Counter()
+        self._freed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,9 +63,13 @@ class HttpWebhookPoster:
     def accepts(self, url: str) -> bool:
         return target_of(url, allow_loopback=self._allow_loopback) is not None
 
-    @contextmanager
-    def lane(self, key: str, at_most: int) -> Iterator[bool]:
-        if self._under_way[key] >= at_most:
+    @asynccontextmanager
+    async def lane(self, key: str, at_most: int, *, patience_s: float) -> AsyncIterator[bool]:
+        try:
+            async with asyncio.timeout(patience_s):
+                while self._under_way[key] >= at_most:
+                    await self._freed.wait()
+        except TimeoutError:
             yield False
             return
         self._under_way[key] += 1
@@ -74,6 +79,8 @@ class HttpWebhookPoster:
             self._under_way[key] -= 1
             if not self._under_way[key]:
                 del self._under_way[key]
+            self._freed.set()
+            self._freed = asyncio.Event()  # whoever waited looks again, whoever comes now waits for the next
 
     async def post(self, letter: Letter) -> Answer:
         assert_no_transaction()

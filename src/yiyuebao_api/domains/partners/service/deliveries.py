@@ -37,8 +37,11 @@ from yiyuebao_api.kernel.ids import DeliveryId
 
 DELIVER: Final = "partners.deliver"
 
-#: Calls under way at once in one process: many for an endpoint that answers, one for an endpoint that fails.
+#: Calls under way at once in one process, how long to wait for one to end, and when to come back if none did (seconds):
+#: an endpoint that answers frees its lanes in no time, one that fails is knocked at by one call and not crowded.
 _LANES, _LANES_WHEN_FAILING = 4, 1
+_PATIENCE_S, _PATIENCE_WHEN_FAILING_S = 1.0, 0.0
+_BACK_IN_S, _BACK_WHEN_FAILING_IN_S = (1, 3), (30, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,10 @@ async def deliver(begin: Begin, webhooks: WebhookPoster, delivery_id: DeliveryId
         await _drop(begin, delivery_id)
         return
     failing = parcel.endpoint.failing_since is not None
-    with webhooks.lane(str(parcel.endpoint.id), _LANES_WHEN_FAILING if failing else _LANES) as free:
+    lanes, patience_s = (_LANES_WHEN_FAILING, _PATIENCE_WHEN_FAILING_S) if failing else (_LANES, _PATIENCE_S)
+    async with webhooks.lane(str(parcel.endpoint.id), lanes, patience_s=patience_s) as free:
         if not free:
-            raise outbox.Again(timedelta(seconds=random.uniform(1, 3)))
+            raise outbox.Again(timedelta(seconds=random.uniform(*_BACK_WHEN_FAILING_IN_S if failing else _BACK_IN_S)))
         outcome = await _attempt(webhooks, parcel, now)
     wait = await _record(begin, delivery_id, outcome, now)
     if wait is not None:
