@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import func, select
 
@@ -9,6 +11,7 @@ from tests.scenes.partners import booking_data, deliveries_of, make_endpoint, pu
 from yiyuebao_api.domains.notices.models import Notice
 from yiyuebao_api.domains.notices.service import tell_account, tell_hospital
 from yiyuebao_api.domains.partners.models import Delivery, PartnerEvent
+from yiyuebao_api.domains.partners.queries import lock_endpoint, lock_feed
 from yiyuebao_api.domains.partners.rules import DeliveryState, EndpointState
 from yiyuebao_api.domains.partners.service import DELIVER, publish
 from yiyuebao_api.kernel import clock
@@ -110,3 +113,30 @@ async def test_data_is_stored_as_it_goes_on_the_wire(database: Database) -> None
     assert event.data["clinician_id"] == str(clinician_id)
     assert event.data["starts_at"] == "2026-11-25T09:00:00+08:00"
     assert event.data["reason"] is None
+
+
+async def test_publishing_holds_no_lock_that_a_delivery_waits_for(database: Database) -> None:
+    """A long transaction that has published does not stop another from writing its endpoint's health down."""
+    hospital_id = HospitalId.new()
+    endpoint = await make_endpoint(database, hospital_id, URL)
+    published, go = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        async with database.begin() as tx:
+            subject = BookingId.new()
+            await publish(tx, hospital_id, "booking.paid", booking_data(), subject=subject, now=clock.now())
+            await tx.flush()
+            published.set()
+            await go.wait()
+
+    holding = asyncio.create_task(slow())
+    await published.wait()
+    try:
+        async with asyncio.timeout(1), database.begin() as tx:
+            await lock_endpoint(tx, endpoint.id)
+            await lock_feed(tx, hospital_id)
+        await publish_booking(database, hospital_id)
+    finally:
+        go.set()
+        await holding
+    assert len(await deliveries_of(database)) == 2

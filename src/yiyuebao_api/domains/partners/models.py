@@ -76,7 +76,8 @@ class Delivery(Model):
     hospital_id: Mapped[HospitalId] = mapped_column(comment="whose log it is in")
     event_id: Mapped[EventId] = mapped_column(ForeignKey("partner_event.id"), comment="what is told")
     event_type: Mapped[EventType] = mapped_column(comment="its type, for the log")
-    endpoint_id: Mapped[EndpointId] = mapped_column(ForeignKey("webhook_endpoint.id"), comment="to whom")
+    # No foreign key: its check would hold a lock on the endpoint until the publisher's whole transaction ends.
+    endpoint_id: Mapped[EndpointId] = mapped_column(comment="to whom; endpoints are never removed")
     state: Mapped[DeliveryState] = mapped_column(comment="pending, succeeded, failed, replaced")
     attempts: Mapped[int] = mapped_column(comment="attempts whose outcome is known")
     last_status: Mapped[int | None] = mapped_column(comment="HTTP status of the last answer")
