@@ -15,9 +15,6 @@ _NEVER = frozenset({
     "refresh_token", "authorization", "body", "payload", "content",
 })  # fmt: skip
 
-#: Without the frames' local variables: they hold bodies, tokens and names.
-_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-
 
 def _redact(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name in _NEVER & fields.keys():
