@@ -182,7 +182,7 @@ async def visits_on(
         )
         .group_by(Visit.clinician_id)
     )  # fmt: skip
-    return Counter(dict((await tx.execute(counted)).tuples().all()))
+    return Counter(dict(iter(await tx.execute(counted))))
 
 
 async def who_knows(tx: AsyncSession, patient_id: PatientId, hospital_id: HospitalId) -> set[ClinicianId]:

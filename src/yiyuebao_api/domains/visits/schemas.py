@@ -285,7 +285,8 @@ class VisitOut(Out):
             "note": booking.note if whole else None,
             "assigned_at": visit.assigned_at, "departed_at": visit.departed_at, "arrived_at": visit.arrived_at,
             "checked_in_at": visit.checked_in_at, "started_at": visit.started_at, "finished_at": visit.finished_at,
-            "confirms_at": visit.confirms_at, "confirmed_at": visit.confirmed_at, "confirmed_by": visit.confirmed_by, "cancelled_at": visit.cancelled_at,
+            "confirms_at": visit.confirms_at, "confirmed_at": visit.confirmed_at, "confirmed_by": visit.confirmed_by,
+            "cancelled_at": visit.cancelled_at,
             "distance_m": visit.distance_m, "arrival_reason": visit.arrival_reason, "version": visit.version,
         }  # fmt: skip
 
