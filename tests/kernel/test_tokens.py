@@ -130,8 +130,8 @@ def corpus() -> Iterator[tuple[str, str]]:
     yield "ES256 with a key of the attacker's", jwt.encode(BODY, curve, "ES256", headers={"typ": TYPE, "kid": "t2"})
 
     # the header
-    for name in ("JWT", "jwt", "at+JWT", "application/at+jwt", "refresh+jwt", "", None, 1):
-        yield f"typ {name!r}", head(typ=name)
+    for kind in ("JWT", "jwt", "at+JWT", "application/at+jwt", "refresh+jwt", "", None, 1):
+        yield f"typ {kind!r}", head(typ=kind)
     yield "typ missing", head(typ=...)
     for kid in ("t3", "", "T2", "../../dev/null", "' OR 1=1 --", "t2\x00", None, 2, ["t2"], {"t2": 1}):
         yield f"kid {kid!r}", head(kid=kid)
@@ -180,8 +180,8 @@ def corpus() -> Iterator[tuple[str, str]]:
     yield "lives too long", says(exp=SECONDS + 901)
     yield "lives for ever", says(exp=32503680000)
     yield "expires before it was issued", says(iat=32503680000, exp=SECONDS + 315_360_000)
-    for odd in (str(SECONDS + 900), SECONDS + 899.5, True, [SECONDS + 900], -1, 0, 10**40):
-        yield f"exp {odd!r}", says(exp=odd)
+    for end in (str(SECONDS + 900), SECONDS + 899.5, True, [SECONDS + 900], -1, 0, 10**40):
+        yield f"exp {end!r}", says(exp=end)
     for word in (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"9" * 500):
         yield f"exp {word[:9]!r}", signed(body=json.dumps(BODY).encode().replace(str(SECONDS + 900).encode(), word))
     yield "iat a text", says(iat=str(SECONDS))

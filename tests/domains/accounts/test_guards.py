@@ -130,8 +130,8 @@ async def test_every_mode_at_every_guard(
         assert answer.status_code == (200 if guarded is mode else 403)
         if guarded is not mode:
             assert answer.json()["code"] == "not-allowed"
-    for guarded in ("anyone", "member"):
-        assert (await client.get(f"/{guarded}", headers=bearer(held.access_token))).status_code == 200
+    for public in ("anyone", "member"):
+        assert (await client.get(f"/{public}", headers=bearer(held.access_token))).status_code == 200
 
 
 @pytest.mark.parametrize(

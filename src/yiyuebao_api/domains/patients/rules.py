@@ -119,7 +119,11 @@ def require_born(birth_date: date, *, today: date) -> None:
         raise BirthDateInFuture
 
 
-def same_district(given: str, found: str) -> bool:
-    """Whether a place that was found lies where the address says; a city without districts is its own (东莞)."""
-    whole_city = given.endswith("00") or found.endswith("00")
-    return given == found or (whole_city and given[:4] == found[:4])
+def lies_in(found: str, given: str) -> bool:
+    """Whether a place that was found lies in the district, or in the city (`…00`), that the address names."""
+    return found == given or (given.endswith("00") and found[:4] == given[:4])
+
+
+def city_of(adcode: str) -> str:
+    """The city a district belongs to; a county that the province rules directly (`…90…`) is its own."""
+    return adcode if adcode[2:4] == "90" else adcode[:4] + "00"

@@ -12,7 +12,7 @@ from yiyuebao_api.domains.accounts.queries import lock_account
 from yiyuebao_api.domains.patients.models import Address
 from yiyuebao_api.domains.patients.problems import AddressNotFound, PlaceOutsideChina, TooManyAddresses
 from yiyuebao_api.domains.patients.queries import count_addresses, lock_address, require_address
-from yiyuebao_api.domains.patients.rules import MAX_ADDRESSES, same_district
+from yiyuebao_api.domains.patients.rules import MAX_ADDRESSES, city_of, lies_in
 from yiyuebao_api.domains.patients.schemas import AddressIn
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
 from yiyuebao_api.gateways.maps import Maps
@@ -91,14 +91,14 @@ async def _locate(gateway: Maps, given: AddressIn) -> _Located:
         except ValueError:
             raise PlaceOutsideChina from None
     try:
-        found = await gateway.geocode(f"{given.district}{given.detail}", city=given.adcode)
+        found = await gateway.geocode(f"{given.district}{given.detail}", city=city_of(given.adcode))
     except ProviderUnavailable as error:
         log.warning("maps unavailable", error=str(error))
         raise ProviderDown(retry_after=5) from None
     except ProviderRefused as error:
         log.error("maps refused", error=str(error))
         raise ProviderDown(retry_after=60) from None
-    if found is None or not same_district(given.adcode, found.address.adcode):
+    if found is None or not lies_in(found.address.adcode, given.adcode):
         raise AddressNotFound
     return _Located(found.point, found.precise)
 
