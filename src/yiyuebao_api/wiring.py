@@ -21,6 +21,7 @@ from yiyuebao_api.domains.nearby import service as nearby
 from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.domains.payments import service as payments
 from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
+from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.events import SharesReleased
 from yiyuebao_api.domains.visits import service as visits
@@ -33,6 +34,7 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     HospitalChanged: [nearby.note_hospital_changed],
     SiteChanged: [nearby.note_site_changed],
     OfferChanged: [nearby.note_offer_changed],
+    PoolChanged: [nearby.note_pool_changed],
     PaymentSucceeded: [settlements.note_payment, bookings.note_payment_succeeded],
     RefundSucceeded: [settlements.note_refund, bookings.note_refund_succeeded],
     BookingCancelled: [visits.note_booking_ended],

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from yiyuebao_api.domains.catalogue.models import Place
 from yiyuebao_api.domains.hospitals.models import HospitalLevel
 from yiyuebao_api.kernel.database import Model, code_column
-from yiyuebao_api.kernel.ids import HospitalId, ServiceId, SiteId
+from yiyuebao_api.kernel.ids import HospitalId, RowId, ServiceId, SiteId
 from yiyuebao_api.kernel.money import Fen
 
 
@@ -75,3 +75,4 @@ class NearbyChange(Model):
 
     kind: Mapped[str] = mapped_column(code_column(20), primary_key=True, comment="what is counted: search")
     number: Mapped[int] = mapped_column(BigInteger, comment="the last number given out")
+    epoch: Mapped[RowId] = mapped_column(comment="which counter this is: numbers of another one mean nothing here")

@@ -1,0 +1,122 @@
+"""The index of one process: a snapshot that follows the change numbers, and says how old it may be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Self
+
+import structlog
+
+from yiyuebao_api.domains.nearby import queries
+from yiyuebao_api.domains.nearby.snapshot import OfferRow, SiteRow, Snapshot
+from yiyuebao_api.kernel.database import Database, is_outage
+
+POLL_S = 0.5
+#: An index that has not heard from the database for so long is not asked any more.
+TRUSTED_S = 10.0
+_PORTION = 5000
+log = structlog.get_logger("yiyuebao.nearby")
+
+
+class NearbyIndex:
+    """Started and stopped with the process. `snapshot` is None until the first one is read."""
+
+    def __init__(self, database: Database, *, poll_s: float = POLL_S) -> None:
+        self._database, self._poll_s = database, poll_s
+        self._one_at_a_time = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+        self._heard = float("-inf")
+        self._snapshot: Snapshot | None = None
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def start(self) -> None:
+        """Follow the changes from now on; searches use the tables until the first snapshot is there."""
+        self._following = asyncio.create_task(self._follow(), name="nearby-index")
+
+    async def aclose(self) -> None:
+        """Stop following."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+            self._following = None
+
+    @property
+    def stale_for(self) -> float:
+        """Seconds since the database last said what has changed; infinite before it ever did."""
+        return time.monotonic() - self._heard
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What can be searched now; None while there is nothing to trust."""
+        return self._snapshot if self.stale_for < TRUSTED_S else None
+
+    async def refresh(self) -> bool:
+        """Read what has changed since the last time; True when anything had. Raises what the database raises."""
+        async with self._one_at_a_time:
+            asked = time.monotonic()
+            before = self._snapshot
+            async with self._database.begin() as tx:
+                number, epoch = await queries.last_number(tx)
+            if before is None or before.epoch != epoch or before.number > number:
+                self._snapshot = await self._read_all(number, epoch)
+            elif before.number < number:
+                self._snapshot = await self._read_changes(before, number)
+            self._heard = asked
+            return self._snapshot is not before
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:  # an index that stops following would answer from the past for ever
+                log.warning("nearby index not refreshed", outage=is_outage(error), exc_info=not is_outage(error))
+            await asyncio.sleep(self._poll_s)
+
+    async def _read_changes(self, before: Snapshot, number: int) -> Snapshot:
+        sites: list[SiteRow] = []
+        offers: list[OfferRow] = []
+        reached = before.number
+        while True:
+            async with self._database.begin() as tx:
+                some, reached = await queries.sites_changed(tx, above=reached, most=_PORTION)
+            sites += some
+            if len(some) < _PORTION:
+                break
+        reached = before.number
+        while True:
+            async with self._database.begin() as tx:
+                rows, reached = await queries.offers_changed(tx, above=reached, most=_PORTION)
+            offers += rows
+            if len(rows) < _PORTION:
+                break
+        # A row that changed twice came once, with its last facts; one that changes again meanwhile comes again.
+        return await asyncio.to_thread(before.patched, sites, offers, number=number)
+
+    async def _read_all(self, number: int, epoch: bytes) -> Snapshot:
+        """Everything, in portions by key; what changes meanwhile has a higher number and comes next time."""
+        sites: list[SiteRow] = []
+        after = b""
+        while True:
+            async with self._database.begin() as tx:
+                some = await queries.sites_by_key(tx, after=after, most=_PORTION)
+            sites += some
+            if len(some) < _PORTION:
+                break
+            after = some[-1].site_id
+        reader = await asyncio.to_thread(Snapshot.reader, sites)
+        after = b""
+        while True:
+            async with self._database.begin() as tx:
+                rows = await queries.offers_by_key(tx, after=after, most=_PORTION)
+            await asyncio.to_thread(reader.add, rows)
+            if len(rows) < _PORTION:
+                break
+            after = rows[-1].service_id
+        return await asyncio.to_thread(reader.finish, number=number, epoch=epoch)
