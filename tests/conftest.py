@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -47,6 +48,17 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]
     """The providers, on a free port, with keys of their own."""
     with SandboxServer(tmp_path_factory.mktemp("sandbox")) as running:
         yield running
+
+
+@pytest.fixture
+async def control(sandbox: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Paths below `/_sandbox`; WeChat Pay has forgotten everything before each test, and is well again after it."""
+    async with httpx.AsyncClient(base_url=f"{sandbox.base_url}/_sandbox", trust_env=False, timeout=10) as client:
+        (await client.post("/reset")).raise_for_status()
+        yield client
+        (await client.post("/reset")).raise_for_status()
+        calm = {"notify_scale": 1, "refund_outcome": "SUCCESS", "refund_delay_s": 0.5, "split_delay_s": 0}
+        (await client.post("/behaviour", json=calm)).raise_for_status()
 
 
 @pytest.fixture(scope="session")
@@ -134,14 +146,15 @@ def dirty(database: Database) -> DirtyTables:
 @pytest.fixture(autouse=True)
 async def _clean(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     """Tests that touched the database leave it empty, the clock at now and the sandbox well."""
+    dirty = request.getfixturevalue("dirty") if "database" in request.fixturenames else None
+    database = request.getfixturevalue("database") if dirty is not None else None
+    settings = request.getfixturevalue("settings") if "settings" in request.fixturenames else None
     yield
-    if "database" in request.fixturenames:
-        await request.getfixturevalue("dirty").clean(request.getfixturevalue("database"))
-    if "settings" in request.fixturenames:
-        file: Path | None = request.getfixturevalue("settings").clock_file
-        if file is not None:
-            file.unlink(missing_ok=True)
-            clock.use_file(file)
+    if dirty is not None:
+        await dirty.clean(database)
+    if settings is not None and settings.clock_file is not None:
+        settings.clock_file.unlink(missing_ok=True)
+        clock.use_file(settings.clock_file)
 
 
 @pytest.fixture(scope="session")

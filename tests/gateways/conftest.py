@@ -1,4 +1,4 @@
-"""The sandbox's control panel, and payment gateways in both modes that speak to it."""
+"""Payment gateways in both modes that speak to the sandbox."""
 
 from __future__ import annotations
 
@@ -13,17 +13,6 @@ from yiyuebao_api.gateways.payment.wechat import WeChatPayGateway
 from yiyuebao_api.settings import PaymentMode, WeChatPay
 
 Opened = Callable[..., WeChatPay]
-
-
-@pytest.fixture
-async def control(sandbox: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Paths below `/_sandbox`; WeChat Pay has forgotten everything before each test, and is well again after it."""
-    async with httpx.AsyncClient(base_url=f"{sandbox.base_url}/_sandbox", trust_env=False, timeout=10) as client:
-        (await client.post("/reset")).raise_for_status()
-        yield client
-        (await client.post("/reset")).raise_for_status()
-        calm = {"notify_scale": 1, "refund_outcome": "SUCCESS", "refund_delay_s": 0.5, "split_delay_s": 0}
-        (await client.post("/behaviour", json=calm)).raise_for_status()
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ _PAID = (TransactionState.SUCCEEDED, TransactionState.REFUNDED)
 _LOST = (TransactionState.CLOSED, TransactionState.REVOKED, TransactionState.FAILED)
 
 
-class ReportMismatch(Exception):
+class ReportMismatch(outbox.GiveUp):
     """WeChat reports an order of ours under other terms than ours: never applied, for a person to look at."""
 
 
