@@ -6,11 +6,14 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
+from tests.client import Api
+from tests.scenes.accounts import sign_in
 from yiyuebao_api.domains.hospitals.models import DeskMember, Hospital, HospitalLevel, HospitalState, Site
 from yiyuebao_api.domains.hospitals.rules import org_code_check_letter, uscc_check_letter
 from yiyuebao_api.domains.hospitals.service import add_desk_member
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import HospitalId, SiteId
+from yiyuebao_api.kernel.tokens import Mode
 
 #: Before every moment that a test names.
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,3 +68,19 @@ async def make_desk_member(
             tx, hospital_id, login=login or f"desk{next(_numbers)}", name="李主任", password_hash="!", totp_secret=None,
             now=now,
         )  # fmt: skip
+
+
+async def as_desk(api: Api, database: Database, hospital_id: HospitalId) -> Api:
+    """The service as called from that hospital's desk."""
+    signed = await sign_in(database, api.app.state.tokens, mode=Mode.DESK, hospital_id=hospital_id)
+    return api.signed_in(signed.access_token)
+
+
+async def as_operator(api: Api, database: Database) -> Api:
+    """The service as called by the platform's operator."""
+    return api.signed_in((await sign_in(database, api.app.state.tokens, mode=Mode.OPERATOR)).access_token)
+
+
+async def as_patient(api: Api, database: Database) -> Api:
+    """The service as called by somebody who is only a patient."""
+    return api.signed_in((await sign_in(database, api.app.state.tokens)).access_token)
