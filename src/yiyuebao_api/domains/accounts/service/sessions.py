@@ -157,7 +157,7 @@ async def delete_sessions(tx: AsyncSession, account_id: AccountId, *, now: datet
 
 
 async def purge(tx: AsyncSession, *, now: datetime) -> None:
-    """Forget codes and allowances after two days, sessions and their tokens a month after their end; in small steps."""
+    """Forget codes and allowances after two days, sessions and their tokens a month after their end (1000 a run)."""
     await tx.execute(delete(SmsCode).where(SmsCode.created_at < now - _KEPT))
     await tx.execute(delete(Allowance).where(Allowance.last_at < now - _KEPT))
     over = select(Session.id).where(Session.expires_at < now - _ENDED_KEPT).limit(1000)
