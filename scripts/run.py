@@ -306,13 +306,13 @@ def _start(plan: Plan, programs: Programs) -> None:
         with _step("Demo data", ""):
             _once(_ours(plan, "seed", ["seed"], env))
             plan.seeded.touch()
-    with _step("API", plan.url):
+    with _step("API, worker", plan.url):
         command = ["serve", "--host", "127.0.0.1", "--port", str(plan.port)]
         api = programs.add(_ours(plan, "api", command, env))
+        worker = programs.add(_ours(plan, "worker", ["worker"], env))
         api.launch()
-        api.wait_until(lambda: _ready(plan), timeout_s=60)
-    with _step("Worker", ""):
-        programs.add(_ours(plan, "worker", ["worker"], env)).launch()
+        worker.launch()
+        api.wait_until(lambda: _ready(plan), timeout_s=120)
     programs.require_all_running()
 
     ours = {name: value for name, value in env.items() if name.startswith("YIYUEBAO_")}
