@@ -54,7 +54,9 @@ def move(by: timedelta) -> timedelta:
     if _file is None:
         raise RuntimeError("the clock follows no file: set YIYUEBAO_CLOCK_FILE (development only)")
     moved = offset() + by
-    _file.write_text(f"{moved.total_seconds():.6f}")
+    half = _file.with_suffix(".half")
+    half.write_text(f"{moved.total_seconds():.6f}")
+    half.replace(_file)  # nobody ever reads an empty file, which would be an unmoved clock
     return moved
 
 
