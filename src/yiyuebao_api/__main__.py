@@ -58,7 +58,8 @@ async def _work(settings: Settings, job: str | None, *, once: bool, early: bool)
     from yiyuebao_api.kernel.outbox import Worker
 
     if job is not None and job not in {*wiring.JOBS, *wiring.TIMERS}:
-        raise typer.BadParameter(f"no job or timer is called {job}; there are: {', '.join([*wiring.JOBS, *wiring.TIMERS])}")
+        known = ", ".join([*wiring.JOBS, *wiring.TIMERS])
+        raise typer.BadParameter(f"no job or timer is called {job}; there are: {known}")
     if (job is not None or early) and not once:
         raise typer.BadParameter("a job's name and --early go with --once")
     log.configure(settings.log_level)
@@ -108,7 +109,10 @@ def seed(
 
     settings = Settings()
     if print_logins:
-        seeding.print_logins()
+        for each in seeding.demo_logins():
+            how = each.phone.removeprefix("+86") if each.phone else f"{each.login} / {each.password}"
+            print(f"  {each.mode.value:10} {how:36} {each.who}")
+        print("  A phone gets its code by SMS: read it in the sandbox's inbox.")
         return
     asyncio.run(_seed(settings, services))
 
@@ -121,7 +125,9 @@ async def _seed(settings: Settings, services: int | None) -> None:
 
     async with open_context(settings) as context:
         events.connect(wiring.EVENTS)
-        print(await seeding.seed(context.database, settings, services=services, now=clock.now()))
+        report = await seeding.seed(context.database, settings, services=services, now=clock.now())
+        added = ", ".join(f"{count} {name}" for name, count in report.added.items() if count)
+        print(f"added {added}" if report.changed else "everything was there already")
 
 
 @cli.command()

@@ -90,7 +90,7 @@ def callers_of(route: APIRoute) -> tuple[str, ...]:
     """Who may call a route, from the dependencies it declares. Raises RouteWithoutCaller."""
     found = tuple(dict.fromkeys(_caller_kinds(route.dependant)))
     if not found:
-        raise RouteWithoutCaller(f"{sorted(route.methods)} {route.path} names no caller")
+        raise RouteWithoutCaller(f"{route.name} {route.path} names no caller")
     return found
 
 
@@ -115,6 +115,6 @@ def operations() -> list[Operation]:
         where = f"{file}:{inspect.getsourcelines(endpoint)[1]}"
         listed += [
             Operation(method, route.path, route.name, callers_of(route), tuple(codes), where)
-            for method in sorted(route.methods)
+            for method in sorted(route.methods or ())
         ]
     return listed

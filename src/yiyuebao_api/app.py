@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            held = context or await stack.enter_async_context(open_context(settings))
+            held = context if context is not None else await stack.enter_async_context(open_context(settings))
             events.connect(wiring.EVENTS)
             app.state.context, app.state.settings, app.state.database = held, held.settings, held.database
             app.state.gateways, app.state.tokens = held.gateways, held.tokens

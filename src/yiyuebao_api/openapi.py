@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 
 from yiyuebao_api import __version__, api
 from yiyuebao_api.domains.partners.schemas import WEBHOOKS
-from yiyuebao_api.kernel.problems import ProblemOut
+from yiyuebao_api.kernel.problems import MEDIA_TYPE, ProblemOut
 
 FOLDER = Path("openapi")
 AUDIENCES: Mapping[str, tuple[str, ...]] = {
@@ -129,11 +129,20 @@ def _finished(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    examples: dict[str, Any] = document["components"].setdefault("examples", {})
     for operation in _operations(document):
-        if "security" not in operation:
-            operation["security"] = []
+        operation.setdefault("security", [])
+        for response in operation["responses"].values():
+            _share(response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}), examples)
     document["webhooks"] = _webhooks(schemas)
     return document
+
+
+def _share(told: dict[str, Any], examples: dict[str, Any]) -> None:
+    """One example per problem, referred to wherever the problem is declared."""
+    for code, example in list(told.items()):
+        examples.setdefault(code, example)
+        told[code] = {"$ref": f"#/components/examples/{code}"}
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -191,14 +200,14 @@ _WEBHOOK_HEADERS = [
 
 def _pruned(document: dict[str, Any]) -> dict[str, Any]:
     """Only the schemas and tags that are used."""
-    schemas = document["components"]["schemas"]
-    used: set[str] = set()
+    held = document["components"]
+    used: set[tuple[str, str]] = set()
     waiting = [document["paths"], document.get("webhooks", {})]
     while waiting:
-        for name in _references(waiting.pop()):
-            if name not in used:
-                used.add(name)
-                waiting.append(schemas[name])
+        for kind, name in _references(waiting.pop()):
+            if (kind, name) not in used:
+                used.add((kind, name))
+                waiting.append(held[kind][name])
     tags = {
         tag
         for items in (document["paths"], document.get("webhooks", {}))
@@ -206,7 +215,12 @@ def _pruned(document: dict[str, Any]) -> dict[str, Any]:
         for operation in item.values()
         for tag in operation.get("tags", ())
     }
-    components = {**document["components"], "schemas": {name: schema for name, schema in schemas.items() if name in used}}
+    schemes = {name for operation in _operations(document) for each in operation["security"] for name in each}
+    components = {
+        kind: kept
+        for kind, held_of_kind in held.items()
+        if (kept := {n: one for n, one in held_of_kind.items() if (kind, n) in used or n in schemes})
+    }
     return {
         **document,
         "components": components,
@@ -214,11 +228,12 @@ def _pruned(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _references(node: Any) -> Iterator[str]:
+def _references(node: Any) -> Iterator[tuple[str, str]]:
     if isinstance(node, dict):
         reference = node.get("$ref")
         if isinstance(reference, str):
-            yield reference.rsplit("/", 1)[1]
+            _, _, kind, name = reference.split("/")
+            yield kind, name
         for value in node.values():
             yield from _references(value)
     elif isinstance(node, list):

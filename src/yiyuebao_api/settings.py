@@ -7,6 +7,7 @@ Variables are `YIYUEBAO_<CONCERN>__<NAME>` (two underscores between), for exampl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -179,21 +180,29 @@ class Settings(BaseSettings):
 
 def weaknesses(settings: Settings) -> list[str]:
     """Why these settings may not serve real people, one sentence each; empty when they may."""
-    found: list[str] = []
-    providers = {
+    found = [*_weak_addresses(settings), *_weak_secrets(settings), *_weak_payment(settings.wechat_pay)]
+    if settings.clock_file is not None:
+        found.append("clock_file would let the clock be moved")
+    return found
+
+
+def _weak_addresses(settings: Settings) -> Iterator[str]:
+    for name, url in {
         "wechat_pay.base_url": settings.wechat_pay.base_url,
         "mini_program.base_url": settings.mini_program.base_url,
         "sms.base_url": settings.sms.base_url,
         "maps.base_url": settings.maps.base_url,
         "wechat_pay.notify_base_url": settings.wechat_pay.notify_base_url,
         "http.public_url": settings.http.public_url,
-    }
-    for name, url in providers.items():
+    }.items():
         parts = urlsplit(url)
         if parts.scheme != "https":
-            found.append(f"{name} is not https")
+            yield f"{name} is not https"
         elif _is_local(parts.hostname or ""):
-            found.append(f"{name} points at this machine")
+            yield f"{name} points at this machine"
+
+
+def _weak_secrets(settings: Settings) -> Iterator[str]:
     secrets = settings.secrets
     held = {
         "secrets.token_key": secrets.token_key,
@@ -204,25 +213,27 @@ def weaknesses(settings: Settings) -> list[str]:
     }
     for name, secret in held.items():
         if secret.get_secret_value() in (DEVELOPMENT_SECRET, DEVELOPMENT_KEY):
-            found.append(f"{name} is the development default")
+            yield f"{name} is the development default"
         elif len(secret.get_secret_value()) < 32:
-            found.append(f"{name} is shorter than 32 characters")
+            yield f"{name} is shorter than 32 characters"
     for name, given in {
         "mini_program.secret": settings.mini_program.secret,
         "sms.access_key_secret": settings.sms.access_key_secret,
         "maps.key": settings.maps.key,
     }.items():
         if given.get_secret_value().startswith("sandbox-"):
-            found.append(f"{name} is the sandbox's")
-    if len(settings.wechat_pay.apiv3_key.get_secret_value()) != 32:
-        found.append("wechat_pay.apiv3_key must be 32 characters")
-    if not (settings.wechat_pay.private_key or settings.wechat_pay.private_key_file):
-        found.append("wechat_pay.private_key is missing")
-    if not settings.wechat_pay.public_key_id.startswith("PUB_KEY_ID_"):
-        found.append("wechat_pay.public_key_id is missing")
-    if settings.clock_file is not None:
-        found.append("clock_file would let the clock be moved")
-    return found
+            yield f"{name} is the sandbox's"
+
+
+def _weak_payment(pay: WeChatPay) -> Iterator[str]:
+    if len(pay.apiv3_key.get_secret_value()) != 32:
+        yield "wechat_pay.apiv3_key must be 32 characters"
+    if not (pay.private_key or pay.private_key_file):
+        yield "wechat_pay.private_key is missing"
+    if not (pay.public_key or pay.public_key_file):
+        yield "wechat_pay.public_key is missing"
+    if not pay.public_key_id.startswith("PUB_KEY_ID_"):
+        yield "wechat_pay.public_key_id is missing"
 
 
 def _is_local(host: str) -> bool:

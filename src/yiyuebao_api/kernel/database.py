@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol, cast
 
+import structlog
 from fastapi import Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.requests import HTTPConnection
@@ -24,7 +25,7 @@ from sqlalchemy import BigInteger, Date, Enum, LargeBinary, MetaData, String, ev
 from sqlalchemy.dialects.mysql import BINARY, DATETIME
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -37,7 +38,19 @@ from yiyuebao_api.settings import Database as DatabaseSettings
 
 UNIQUE, DEADLOCK, LOCK_WAIT = 1062, 1213, 1205
 NOWAIT_REFUSED = frozenset({1205, 3572})  # MariaDB, MySQL
-CHECK_VIOLATED = frozenset({3819, 4025})  # MySQL, MariaDB: an OperationalError, yet our bug and no outage
+#: The server says that it cannot serve now. A list, because the driver calls every number it does not know operational:
+#: an unknown column or a violated CHECK is our bug, and must not be told as "busy".
+UNABLE = frozenset({
+    3, 1021, 1026, 1030, 1041, 1114,  # disk or memory full, storage engine failed
+    1040, 1042, 1043, 1044, 1045, 1047, 1129, 1130, 1135, 1152, 1203, 1226, 4151,  # it lets nobody, or not us, in
+    1053, 1077, 1080, 1156, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3169, 4031,  # shutting down, or cut us off
+    1180, LOCK_WAIT, DEADLOCK, 1290, 1836, 3100, 3101,  # contention, read-only, a cluster that refused the commit
+    1969, 3024,  # our own limit of a statement (MariaDB, MySQL)
+})  # fmt: skip
+#: A request that has waited this long for the database is told 503: a server that froze says nothing at all.
+PATIENCE_S = 5.0
+
+log = structlog.get_logger()
 
 _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
 
@@ -59,7 +72,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return cast(datetime, value).replace(tzinfo=UTC) if value is not None else None
+        return cast("datetime", value).replace(tzinfo=UTC) if value is not None else None
 
 
 class IdColumn(TypeDecorator[Id]):
@@ -136,7 +149,8 @@ def error_number(error: BaseException | None) -> int:
 
 def is_duplicate(error: BaseException, constraint: str = "") -> bool:
     """A unique key refused a second row; `constraint` asks for one key by name (MySQL prefixes the table's)."""
-    return error_number(error) == UNIQUE and constraint in str(getattr(error, "orig", ""))
+    words = str(getattr(error, "orig", ""))  # Duplicate entry '<what the client sent>' for key '<name>'
+    return error_number(error) == UNIQUE and constraint in words.rpartition("for key")[2]
 
 
 def is_contention(error: BaseException) -> bool:
@@ -148,11 +162,10 @@ def is_outage(error: BaseException) -> bool:
     """The database could not be asked, as opposed to: it was asked something wrong."""
     if isinstance(error, PoolExhausted):
         return True
-    return (
-        isinstance(error, DBAPIError)
-        and type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
-        and error_number(error) not in CHECK_VIOLATED
-    )
+    if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
+        return False
+    number = error_number(error)
+    return number == 0 or 2000 <= number < 3000 or number in UNABLE  # 2xxx: the driver's own, it lost the connection
 
 
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,9 +190,12 @@ class Begin(Protocol):
 class Database:
     """One engine with its sessions, a fair queue in front of the pool, and the only `commit` of the house."""
 
-    def __init__(self, settings: DatabaseSettings, *, url: str | None = None, pool_size: int | None = None) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, *, url: str | None = None, pool_size: int | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:  # fmt: skip
         self._size = pool_size or settings.pool_size
-        self._timeout = settings.pool_timeout_s
+        self._timeout, self._patience = settings.pool_timeout_s, patience_s
         self.engine: AsyncEngine = create_async_engine(
             url or settings.url.get_secret_value(),
             pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,
@@ -212,7 +228,22 @@ class Database:
                 _open.reset(marker)
             self._turn.release()
         for follow in session.info.get("after_commit", ()):
-            await follow()
+            try:
+                await follow()
+            except Exception:  # what was committed stays committed: a wake-up may be lost, the answer may not
+                log.exception("after commit")
+
+    @asynccontextmanager
+    async def begin_for_request(self) -> AsyncIterator[AsyncSession]:
+        """`begin` with an end: somebody waits for the answer. Raises PoolExhausted when its patience is over."""
+        limit = asyncio.timeout(self._patience)
+        try:
+            async with limit, self.begin() as tx:
+                yield tx
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise PoolExhausted("the database did not answer in time") from None
 
     async def answers(self) -> bool:
         """Whether the server can be asked anything right now."""
@@ -255,12 +286,15 @@ def assert_no_transaction() -> None:
 
 
 def after_commit(tx: AsyncSession, follow: Callable[[], Awaitable[None]]) -> None:
-    """Run `follow` once, after this transaction has been committed; for wake-ups, never for what must happen."""
+    """Run `follow` once, after this transaction has been committed; for wake-ups, never for what must happen.
+
+    A failure of it is logged and changes nothing.
+    """
     tx.info.setdefault("after_commit", []).append(follow)
 
 
 def get_begin(connection: HTTPConnection) -> Begin:
-    return cast(Begin, connection.app.state.database.begin)
+    return cast("Begin", connection.app.state.database.begin_for_request)
 
 
 Transactions = Annotated[Begin, Depends(get_begin)]

@@ -113,7 +113,7 @@ class Claim:
         if row.asked != self.asked:
             raise IdempotencyKeyReused
         if row.answer is not None:
-            raise AlreadyAnswered(row.status or 200, cast(str, row.answer["body"]))
+            raise AlreadyAnswered(row.status or 200, cast("str", row.answer["body"]))
         if row.busy_until > now:
             raise RequestInProgress(retry_after=1 + int((row.busy_until - now).total_seconds()))
         row.runs += 1
@@ -228,4 +228,4 @@ Offered = Annotated[Claim | None, Depends(_offered)]
 async def purge(tx: AsyncSession, *, now: datetime) -> int:
     """Forget keys older than two days; returns how many."""
     old = delete(Once).where(Once.created_at < now - KEPT)
-    return cast(int, (await tx.execute(old)).rowcount)  # type: ignore[attr-defined]
+    return cast("int", (await tx.execute(old)).rowcount)  # type: ignore[attr-defined]

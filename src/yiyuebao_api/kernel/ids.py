@@ -83,7 +83,7 @@ class Id(UUID):
         if isinstance(value, cls):
             return value
         try:
-            return cls.parse(cast(str, value))
+            return cls.parse(cast("str", value))
         except (ValueError, AttributeError):
             raise PydanticCustomError("id", "must be an id of the form {prefix}_…", {"prefix": cls.prefix}) from None
 

@@ -132,7 +132,7 @@ async def revive(tx: AsyncSession, job_id: JobId, *, now: datetime) -> bool:
         .where(OutboxJob.id == job_id, OutboxJob.state == JobState.DEAD)
         .values(state=JobState.READY, run_at=now, attempts=0)
     )
-    return cast(int, done.rowcount) == 1  # type: ignore[attr-defined]
+    return cast("int", done.rowcount) == 1  # type: ignore[attr-defined]
 
 
 @dataclass(slots=True)

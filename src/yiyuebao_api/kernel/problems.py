@@ -158,7 +158,10 @@ class ProviderDown(Problem):
 
     status, code = 503, "provider-unavailable"
     title = Words("外部服务暂时不可用", "An outside service is unavailable")
-    detail = Words("外部服务暂时没有响应，请稍后再试，不会重复扣款。", "An outside service did not answer; try again, nothing is charged twice.")
+    detail = Words(
+        "外部服务暂时没有响应，请稍后再试，不会重复扣款。",
+        "An outside service did not answer; try again, nothing is charged twice.",
+    )
 
 
 EVERYWHERE: tuple[type[Problem], ...] = (MalformedRequest, BodyTooLarge, InvalidInput, InternalError, ServiceUnavailable)
@@ -259,16 +262,16 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
-    return respond(request.scope, cast(Problem, error))
+    return respond(request.scope, cast("Problem", error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    found = cast(RequestValidationError, error).errors()
+    found = cast("RequestValidationError", error).errors()
     return respond(request.scope, InvalidInput(), extra={"errors": _field_errors(found, language_of(request.scope))})
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
-    status = cast(HTTPException, error).status_code
+    status = cast("HTTPException", error).status_code
     kinds: Sequence[type[Problem]] = (
         MalformedRequest, Unauthenticated, NotAllowed, NotFound, MethodNotAllowed, TooManyRequests, ServiceUnavailable,
     )  # fmt: skip

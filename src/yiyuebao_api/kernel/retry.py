@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import random
 
+import structlog
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from yiyuebao_api.kernel.database import Attempt, current_attempt, is_contention, is_outage
+from yiyuebao_api.kernel.database import Attempt, current_attempt, error_number, is_contention, is_outage
 from yiyuebao_api.kernel.problems import ServiceUnavailable, respond
 
 RUNS = Counter("yiyuebao_request_runs", "Requests run again after a deadlock, or given up", ["outcome"])
+log = structlog.get_logger()
 
 
 class Tape:
@@ -89,6 +91,7 @@ class WholeRequestRetry:
                 RUNS.labels("again").inc()
                 return False
             RUNS.labels("gave up").inc()
+            log.warning("database unavailable", error=type(error).__name__, number=error_number(error))
             await respond(scope, ServiceUnavailable(retry_after=1))(scope, tape.play(), send)
         finally:
             current_attempt.reset(token)

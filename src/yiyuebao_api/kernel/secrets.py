@@ -133,7 +133,7 @@ class Sealed(TypeDecorator[str]):
         self.label, self.length = label, length
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(cast(TypeEngine[Any], VARBINARY(self.length * 4 + 64)))
+        return dialect.type_descriptor(cast("TypeEngine[Any]", VARBINARY(self.length * 4 + 64)))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
         return None if value is None else ring().seal(self.label, value.encode())
@@ -158,7 +158,7 @@ class SealedJson(TypeDecorator[dict[str, Any]]):
         return ring().seal(self.label, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, Any] | None:
-        return None if value is None else cast(dict[str, Any], json.loads(ring().open(self.label, bytes(value))))
+        return None if value is None else cast("dict[str, Any]", json.loads(ring().open(self.label, bytes(value))))
 
 
 # ── passwords: desk and operator accounts only ───────────────────────────────────────────────────────────────────────

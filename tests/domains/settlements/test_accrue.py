@@ -107,7 +107,8 @@ async def test_books_are_the_hospitals_own_and_the_operator_sees_all(api: Api, c
     too_much = await operator.put(path, json={"rate_bp": 3001, "valid_from": "2026-11-01"})
     assert refused(too_much, 422, "rate-too-high")["most_bp"] == 3000
     assert (await operator.put(path, json={"rate_bp": 300, "valid_from": "2026-11-01"})).json()["rate_bp"] == 300
-    missing = await operator.put("/v1/operator/settlements/rates/hsp_00000000000000000000000000", json={"rate_bp": 1, "valid_from": "2026-11-01"})
+    nowhere = "/v1/operator/settlements/rates/hsp_00000000000000000000000000"
+    missing = await operator.put(nowhere, json={"rate_bp": 1, "valid_from": "2026-11-01"})
     refused(missing, 404, "not-found")
 
 

@@ -16,7 +16,10 @@ class OutOfArea(Problem):
 
     status, code = 409, "out-of-area"
     title = Words("超出上门范围", "Out of the service area")
-    detail = Words("该地址不在医院的上门服务范围内，请更换地址或选择到院服务。", "This address is outside the hospital's area; choose another, or come to the hospital.")
+    detail = Words(
+        "该地址不在医院的上门服务范围内，请更换地址或选择到院服务。",
+        "This address is outside the hospital's area; choose another, or come to the hospital.",
+    )
 
 
 class AddressNeeded(Problem):
@@ -42,7 +45,10 @@ class PatientAlreadyBooked(Problem):
 class TooManyHolds(Problem):
     status, code = 409, "too-many-holds"
     title = Words("待支付的预约过多", "Too many unpaid bookings")
-    detail = Words("最多可同时有 {most} 个待支付的预约，请先支付或取消。", "At most {most} bookings may wait for payment; pay or cancel one.")
+    detail = Words(
+        "最多可同时有 {most} 个待支付的预约，请先支付或取消。",
+        "At most {most} bookings may wait for payment; pay or cancel one.",
+    )
 
 
 class BookingExpired(Problem):
@@ -62,4 +68,7 @@ class VisitAlreadyArrived(Problem):
 
     status, code = 409, "visit-already-arrived"
     title = Words("医护人员已到达", "The visit has begun")
-    detail = Words("医护人员已到达，无法自行取消，如有问题请联系医院。", "The clinician has arrived; it cannot be cancelled any more. Call the hospital.")
+    detail = Words(
+        "医护人员已到达，无法自行取消，如有问题请联系医院。",
+        "The clinician has arrived; it cannot be cancelled any more. Call the hospital.",
+    )

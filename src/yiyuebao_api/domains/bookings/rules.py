@@ -11,6 +11,7 @@ from typing import Any, Self
 from yiyuebao_api.domains.bookings.problems import BookingStateRefused, VisitAlreadyArrived
 from yiyuebao_api.kernel.money import Fen
 
+
 class BookingState(StrEnum):
     """Where a booking is."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+
 class SubjectKind(StrEnum):
     """What somebody pays for."""
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from yiyuebao_api.kernel.money import Fen, share
 
+
 class PostingKind(StrEnum):
     PAYMENT = "payment"
     REFUND = "refund"

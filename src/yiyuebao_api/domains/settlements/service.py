@@ -13,8 +13,8 @@ from yiyuebao_api.domains.payments.models import Refund
 from yiyuebao_api.domains.settlements import queries, rules
 from yiyuebao_api.domains.settlements.events import SharesReleased
 from yiyuebao_api.domains.settlements.models import Accrual, Entry, FeeRate, LedgerNote, Posting
-from yiyuebao_api.domains.settlements.rules import AccrualState, PostingKind
 from yiyuebao_api.domains.settlements.problems import RateTooHigh
+from yiyuebao_api.domains.settlements.rules import AccrualState, PostingKind
 from yiyuebao_api.kernel import clock, outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.events import announce

@@ -72,7 +72,7 @@ async def _payable(tx: AsyncSession, booking: Booking, channel: Channel, setting
 async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> None:
     """Listener: the money is there. The place is kept; or taken again if the hold lapsed; or the money goes back."""
     if event.subject_kind is not SubjectKind.BOOKING:
-        return
+        return None
     booking = await queries.lock_booking(tx, BookingId.parse(event.subject_id))
     if booking.payment_id is not None:
         return await _give_back(tx, booking, event, "paid-twice", "重复支付退款", counted=False)

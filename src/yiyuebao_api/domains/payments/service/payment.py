@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.payments import queries, rules
 from yiyuebao_api.domains.payments.events import PaymentSucceeded
 from yiyuebao_api.domains.payments.models import Payment
-from yiyuebao_api.domains.payments.rules import PaymentState, SubjectKind
 from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
+from yiyuebao_api.domains.payments.rules import PaymentState, SubjectKind
 from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
 from yiyuebao_api.gateways.payment import (
     AlreadyClosed,

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.payments import queries, rules
 from yiyuebao_api.domains.payments.events import RefundSucceeded
 from yiyuebao_api.domains.payments.models import Refund
-from yiyuebao_api.domains.payments.rules import PaymentState, RefundState
 from yiyuebao_api.domains.payments.problems import RefundTooLarge
+from yiyuebao_api.domains.payments.rules import PaymentState, RefundState
 from yiyuebao_api.domains.payments.service.payment import ReportMismatch, merchant_of
 from yiyuebao_api.gateways.payment import PaymentGateway, RefundOrder, RefundReport
 from yiyuebao_api.gateways.payment import RefundState as Told
@@ -66,12 +66,11 @@ async def carry_out_refund(begin: Begin, gateway: PaymentGateway, refund_id: Ref
     if refund.state is not RefundState.REQUESTED:
         report = await gateway.query_refund(refund.out_refund_no, merchant_of(payment))
     if report is None:
-        report = await gateway.refund(
-            RefundOrder(
-                out_refund_no=refund.out_refund_no, out_trade_no=payment.out_trade_no, amount_fen=refund.amount_fen,
-                total_fen=payment.amount_fen, reason=refund.reason, merchant=merchant_of(payment),
-            )  # fmt: skip
-        )
+        order = RefundOrder(
+            out_refund_no=refund.out_refund_no, out_trade_no=payment.out_trade_no, amount_fen=refund.amount_fen,
+            total_fen=payment.amount_fen, reason=refund.reason, merchant=merchant_of(payment),
+        )  # fmt: skip
+        report = await gateway.refund(order)
     async with begin() as tx:
         state = await apply_refund(tx, report, now=now)
     if state is RefundState.ABNORMAL:
