@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import select
 
 from tests.client import Api, refused
-from tests.scenes.visits import Cast
+from tests.scenes.schedules import at
+from tests.scenes.visits import Cast, tomorrow
 from yiyuebao_api.domains.bookings.rules import BookingState, VisitStage
-from yiyuebao_api.domains.visits.rules import Confirmer, Stage
-from yiyuebao_api.kernel.ids import VisitId
+from yiyuebao_api.domains.partners.models import PartnerEvent
+from yiyuebao_api.domains.settlements.models import Accrual
+from yiyuebao_api.domains.visits.rules import Stage
+from yiyuebao_api.kernel.ids import PaymentId, VisitId
+from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.tokens import Mode
 
 
 def url(visit_id: VisitId) -> str:
@@ -36,6 +42,31 @@ async def test_the_booking_is_closed(cast: Cast, finished: VisitId) -> None:
     assert (step.stage, step.actor_id) == (Stage.CONFIRMED, cast.booking.account_id)
 
 
+async def test_the_shares_are_fixed_once(cast: Cast) -> None:
+    booking = await cast.another_booking(
+        payment_id=PaymentId.new(), total_fen=Fen(10001), starts_at=at(tomorrow(), "15:00")
+    )
+    visit_id = await cast.assign(booking)
+    await cast.step(visit_id, "depart", "arrive", "start", "finish")
+    as_payer = await cast.signed_in(Mode.PATIENT, booking.account_id)
+    for _ in range(2):
+        assert (await as_payer.post(url(visit_id))).status_code == 200
+    async with cast.database.begin() as tx:
+        accrual = (await tx.scalars(select(Accrual).where(Accrual.subject_id == str(booking.id)))).one()
+    assert (accrual.net_fen, accrual.platform_fen, accrual.hospital_fen) == (10001, 500, 9501)
+
+
+async def test_the_hospitals_systems_hear_of_every_stage(cast: Cast, finished: VisitId) -> None:
+    await cast.as_patient.post(url(finished))
+    async with cast.database.begin() as tx:
+        told = list(await tx.scalars(select(PartnerEvent).order_by(PartnerEvent.id)))
+    stages = ["departed", "arrived", "started", "finished", "confirmed"]
+    assert [each.type.value for each in told] == ["booking.assigned", *(f"visit.{stage}" for stage in stages)]
+    assert all(each.data["clinician_id"] == str(cast.nurse.id) for each in told)
+    assert {each.data["visit_id"] for each in told[1:]} == {str(finished)}
+    assert [each.data["state"] for each in told[1:]] == stages
+
+
 async def test_once_more_is_the_same_visit(cast: Cast, finished: VisitId) -> None:
     answers = await asyncio.gather(*(cast.as_patient.post(url(finished)) for _ in range(5)))
     assert {answer.status_code for answer in answers} == {200}
@@ -57,4 +88,3 @@ async def test_only_who_booked(cast: Cast, finished: VisitId, api: Api) -> None:
     refused(await api.post(url(finished)), 401, "unauthenticated")
     visit = await cast.row(finished)
     assert (visit.stage, visit.confirmed_by) == (Stage.FINISHED, None)
-    assert Confirmer.PATIENT.value == "patient"
