@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import text
 
 from yiyuebao_api.domains.catalogue.events import OfferChanged
 from yiyuebao_api.domains.catalogue.models import Place, Service
@@ -62,6 +63,8 @@ def make_country(sites: int, offers_a_site: int, *, seed: int = 7) -> Country:
         if dice.random() < 0.7:
             hospital = HospitalId.new().bytes
         adcode = dice.choice(("460105", "460106", "460107", "110105", "310115"))
+        if dice.random() < 0.6:
+            adcode = str(dice.randint(120000, 459999))
         adcodes = (dice.choice(("4601", "460106", "11", "31")),) if dice.random() < 0.3 else ()
         site = SiteRow(
             SiteId.new().bytes, hospital, lat, lng, dice.choice((3_000, 10_000, 30_000, 80_000)), adcode, adcodes,
@@ -181,28 +184,36 @@ def random_search(dice: random.Random, country: Country) -> Wanted:
 
 async def fill(database: Database, country: Country) -> None:
     """The rows of nearby alone, without catalogue and hospitals behind them, in multi-row inserts."""
+    sites: list[dict[str, Any]] = [
+        {
+            "site_id": site.site_id, "hospital_id": site.hospital_id, "hospital_name": "医院",
+            "hospital_level": "tertiary_a", "name": "院区", "address": "地址", "adcode": site.adcode, "lat": site.lat,
+            "lng": site.lng, "radius_m": site.radius_m, "adcodes": json.dumps(site.adcodes),
+            "goes_home": site.goes_home, "open": site.open, "licence_until": site.licence_until,
+        }
+        for site in country.sites
+    ]  # fmt: skip
+    offers: list[dict[str, Any]] = [
+        {
+            "service_id": offer.service_id, "hospital_id": offer.site_id, "site_id": offer.site_id,
+            "listed": offer.listed, "category_code": offer.category, "name": "项目", "picture_url": None,
+            "duration_min": 60, "place": offer.place, "price_fen": offer.price,
+            "hospital_price_fen": offer.hospital_price, "season_from": offer.season_from,
+            "season_until": offer.season_until, "weekdays": offer.weekdays, "extra_days": offer.extra_days,
+        }
+        for offer in country.offers
+    ]  # fmt: skip
+    number = 0
     async with database.begin() as tx:
-        counter = {"epoch": SiteId.new().bytes, "number": len(country.sites) + len(country.offers)}
-        await tx.execute(
-            text("INSERT INTO nearby_change (kind, number, epoch) VALUES ('search', :number, :epoch)"), counter
-        )
-        site = text(
-            "INSERT INTO nearby_site (site_id, hospital_id, hospital_name, hospital_level, name, address, adcode, lat,"
-            " lng, radius_m, adcodes, goes_home, open, licence_until, change_number) VALUES (:site_id, :hospital_id,"
-            " '医院', 'tertiary_a', '院区', '地址', :adcode, :lat, :lng, :radius_m, :served, :goes_home, :open,"
-            " :licence_until, :n)"
-        )
-        rows = [
-            {**each._asdict(), "n": number + 1, "served": str(list(each.adcodes)).replace("'", '"')}
-            for number, each in enumerate(country.sites)
-        ]
-        await tx.execute(site, rows)
-        offer = text(
-            "INSERT INTO nearby_offer (service_id, hospital_id, site_id, listed, category_code, name, duration_min,"
-            " place, price_fen, hospital_price_fen, season_from, season_until, weekdays, extra_days, change_number)"
-            " VALUES (:service_id, :site_id, :site_id, :listed, :category, '项目', 60, :place, :price, :hospital_price,"
-            " :season_from, :season_until, :weekdays, :extra_days, :n)"
-        )
-        offers = [{**each._asdict(), "n": len(rows) + n + 1} for n, each in enumerate(country.offers)]
-        for start in range(0, len(offers), 2000):
-            await tx.execute(offer, offers[start : start + 2000])
+        connection = await tx.connection()
+        filled: dict[str, list[dict[str, Any]]] = {"nearby_site": sites, "nearby_offer": offers}
+        for table, rows in filled.items():
+            names = [*rows[0], "change_number"]
+            statement = f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in names)}) VALUES ({', '.join(['%s'] * len(names))})"
+            for start in range(0, len(rows), 2000):
+                some = rows[start : start + 2000]
+                values = [(*row.values(), number + place + 1) for place, row in enumerate(some)]
+                await connection.exec_driver_sql(statement, values)
+                number += len(some)
+        counter = ("search", number, SiteId.new().bytes)
+        await connection.exec_driver_sql("INSERT INTO nearby_change (kind, number, epoch) VALUES (%s, %s, %s)", counter)

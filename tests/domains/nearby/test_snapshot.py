@@ -16,7 +16,7 @@ from yiyuebao_api.kernel.ids import ServiceId
 
 @pytest.fixture(scope="module")
 def country() -> Country:
-    return make_country(1500, 6)
+    return make_country(1000, 8)
 
 
 @pytest.fixture(scope="module")
