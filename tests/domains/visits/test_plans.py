@@ -50,4 +50,4 @@ async def test_everything_goes_by_index(cast: Cast) -> None:
     plans = (await statements.plans())["visit"]
     used = [plan["key"] for plan in plans]
     assert used == ["ix_visit_person", "ix_visit_clinician", "ix_visit_patient", "uq_visit_booking_id"]
-    assert all(int(plan["rows"]) <= 100 for plan in plans)
+    assert all(int(plan["rows"]) <= 30 for plan in plans)

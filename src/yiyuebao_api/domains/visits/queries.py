@@ -108,8 +108,10 @@ async def list_visits_of_clinician(
 ) -> Sequence[VisitSheet]:
     """A clinician's visits that start in the half-open period, earliest first, one more than asked."""
     statement = _sheets().where(Visit.clinician_id == clinician_id)
-    # Planned starts are all the index has not got; a visit is never busy earlier than a day before it starts.
+    # The index has the busy range alone, and nobody is busy with a visit earlier than a day before it starts.
     statement = statement.where(Visit.busy_from > first - timedelta(days=1))
+    if last is not None:
+        statement = statement.where(Visit.busy_from < last)
     return await _earliest_first(tx, statement, paging, first, last)
 
 
@@ -179,6 +181,7 @@ async def visits_on(
         .where(
             Visit.clinician_id.in_(clinicians), Visit.stage != Stage.CANCELLED, Visit.booking_id != but,
             Visit.starts_at >= first, Visit.starts_at < last, Visit.busy_from > first - timedelta(days=1),
+            Visit.busy_from < last,
         )
         .group_by(Visit.clinician_id)
     )  # fmt: skip
