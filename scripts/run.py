@@ -387,13 +387,13 @@ def _welcome(plan: Plan, env: Mapping[str, str]) -> None:
     )
     if logins.returncode != 0:
         raise ServerFailed(f"The demo logins cannot be read:\n{logins.stderr.strip()}")
-    activate = "" if plan.data == ROOT / ".data" else f"  (after:  . {shlex.quote(str(plan.run_env))} )"
+    settings = plan.run_env.relative_to(ROOT) if plan.run_env.is_relative_to(ROOT) else plan.run_env
     print(
         f"""
   API            {plan.url}
   To try it      {plan.url}/docs
   Phone, SMS     {plan.sandbox_url}/_sandbox/
-  The story      .venv/bin/python -m yiyuebao_api demo{activate}
+  The story      ( . {shlex.quote(str(settings))} && .venv/bin/python -m yiyuebao_api demo )
   Logs           {plan.data / "log"}
 
 {logins.stdout.rstrip()}
