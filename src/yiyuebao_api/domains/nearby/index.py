@@ -15,15 +15,16 @@ from yiyuebao_api.kernel.database import Database, is_outage
 POLL_S = 0.5
 #: An index that has not heard from the database for so long is not asked any more.
 TRUSTED_S = 10.0
-_PORTION = 5000
+#: Rows read in one select: a loop that parses more at once answers nobody meanwhile.
+PORTION = 5000
 log = structlog.get_logger("yiyuebao.nearby")
 
 
 class NearbyIndex:
     """Started and stopped with the process. `snapshot` is None until the first one is read."""
 
-    def __init__(self, database: Database, *, poll_s: float = POLL_S) -> None:
-        self._database, self._poll_s = database, poll_s
+    def __init__(self, database: Database, *, poll_s: float = POLL_S, portion: int = PORTION) -> None:
+        self._database, self._poll_s, self._portion = database, poll_s, portion
         self._one_at_a_time = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
         self._heard = float("-inf")
@@ -85,16 +86,16 @@ class NearbyIndex:
         reached = before.number
         while True:
             async with self._database.begin() as tx:
-                some, reached = await queries.sites_changed(tx, above=reached, most=_PORTION)
+                some, reached = await queries.sites_changed(tx, above=reached, most=self._portion)
             sites += some
-            if len(some) < _PORTION:
+            if len(some) < self._portion:
                 break
         reached = before.number
         while True:
             async with self._database.begin() as tx:
-                rows, reached = await queries.offers_changed(tx, above=reached, most=_PORTION)
+                rows, reached = await queries.offers_changed(tx, above=reached, most=self._portion)
             offers += rows
-            if len(rows) < _PORTION:
+            if len(rows) < self._portion:
                 break
         # A row that changed twice came once, with its last facts; one that changes again meanwhile comes again.
         return await asyncio.to_thread(before.patched, sites, offers, number=number)
@@ -105,18 +106,18 @@ class NearbyIndex:
         after = b""
         while True:
             async with self._database.begin() as tx:
-                some = await queries.sites_by_key(tx, after=after, most=_PORTION)
+                some = await queries.sites_by_key(tx, after=after, most=self._portion)
             sites += some
-            if len(some) < _PORTION:
+            if len(some) < self._portion:
                 break
             after = some[-1].site_id
         reader = await asyncio.to_thread(Snapshot.reader, sites)
         after = b""
         while True:
             async with self._database.begin() as tx:
-                rows = await queries.offers_by_key(tx, after=after, most=_PORTION)
+                rows = await queries.offers_by_key(tx, after=after, most=self._portion)
             await asyncio.to_thread(reader.add, rows)
-            if len(rows) < _PORTION:
+            if len(rows) < self._portion:
                 break
             after = rows[-1].service_id
         return await asyncio.to_thread(reader.finish, number=number, epoch=epoch)
