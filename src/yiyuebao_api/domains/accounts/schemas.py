@@ -52,7 +52,7 @@ class SessionIn(In):
 class WeChatSessionIn(In):
     """`openid` has no field here: it comes from WeChat's server alone."""
 
-    model_config = example(login_code="0a3Xyz…", phone_code="b1c2d3…", device="微信小程序")
+    model_config = example(login_code="0a3Xyz1100sW4d1bQ", phone_code="b1c2d3e4f5", device="微信小程序")
 
     login_code: _WeChatCode = Field(description="What wx.login returned.")
     phone_code: _WeChatCode | None = Field(None, description="What the getPhoneNumber button returned; needed once.")

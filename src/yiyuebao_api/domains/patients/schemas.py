@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, Strict, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints, model_validator
 
 from yiyuebao_api.domains.patients.models import Address, Patient
 from yiyuebao_api.domains.patients.rules import EARLIEST_BIRTH, RealName, Relation, Sex
@@ -21,7 +21,16 @@ def _only_text(value: Any) -> Any:
     return value
 
 
-_Day = Annotated[date, BeforeValidator(_only_text), Field(ge=EARLIEST_BIRTH, examples=["1958-03-02"])]
+def _not_before_our_time(value: date) -> date:
+    """`Field(ge=…)` on a date would put a keyword into the published schema that JSON Schema does not know."""
+    if value < EARLIEST_BIRTH:
+        raise ValueError(f"不能早于 {EARLIEST_BIRTH}")
+    return value
+
+
+_Day = Annotated[
+    date, BeforeValidator(_only_text), AfterValidator(_not_before_our_time), Field(examples=["1958-03-02"])
+]
 _Name = Annotated[
     str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f]*$"), Field(examples=["陈秀英"])
 ]
