@@ -89,8 +89,10 @@ JOBS: Mapping[str, Job[Context]] = {
 
 
 async def _purge_keys(c: Context) -> None:
-    async with c.begin() as tx:
-        await idempotency.purge(tx, now=clock.system_now())
+    forgotten = idempotency.PURGED_AT_ONCE
+    while forgotten == idempotency.PURGED_AT_ONCE:
+        async with c.begin() as tx:
+            forgotten = await idempotency.purge(tx, now=clock.system_now())
 
 
 async def _purge_sessions(c: Context) -> None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy import BINARY, Index, delete, select
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -33,6 +34,8 @@ from yiyuebao_api.kernel.tokens import claims_of
 #: Longer than any provider call of ours, so that a taker-over never runs beside a first run that is merely slow.
 LEASE = timedelta(seconds=10)
 KEPT = timedelta(hours=48)
+PURGED_AT_ONCE = 5_000
+_TOLD_AGAIN = ("etag", "location", "content-language")  # headers that belong to the answer, not to its delivery
 _RACED = frozenset({1062, 1205, 1213})  # a second INSERT of the key: the first committed, still runs, was rolled back
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -63,7 +66,7 @@ class Once(Model):
 
     caller: Mapped[str] = mapped_column(code_column(48), primary_key=True, comment="mode:account")
     key: Mapped[str] = mapped_column(code_column(255), primary_key=True, comment="chosen by the client")
-    asked: Mapped[bytes] = mapped_column(BINARY(32), comment="SHA-256 of method, path and body")
+    asked: Mapped[bytes] = mapped_column(BINARY(32), comment="SHA-256 of method, path, query and body")
     subject: Mapped[RowId] = mapped_column(comment="id of what is made; the same in every run")
     runs: Mapped[int] = mapped_column(comment="how often the claim was taken")
     busy_until: Mapped[datetime] = mapped_column(comment="lease of a run that is between two transactions")
@@ -75,8 +78,13 @@ class Once(Model):
 class AlreadyAnswered(Exception):
     """Not a refusal: the answer given before is given again."""
 
-    def __init__(self, status: int, body: str) -> None:
-        self.status, self.body = status, body
+    def __init__(self, status: int, body: str, headers: dict[str, str]) -> None:
+        self.status, self.body, self.headers = status, body, headers
+
+    def again(self) -> Response:
+        """The answer as it was."""
+        media = "application/json" if self.body else None
+        return Response(self.body, self.status, {**self.headers, "Idempotent-Replayed": "true"}, media)
 
 
 @dataclass(slots=True)
@@ -113,7 +121,7 @@ class Claim:
         if row.asked != self.asked:
             raise IdempotencyKeyReused
         if row.answer is not None:
-            raise AlreadyAnswered(row.status or 200, cast("str", row.answer["body"]))
+            raise AlreadyAnswered(row.status or 200, row.answer["body"], row.answer.get("headers", {}))
         if row.busy_until > now:
             raise RequestInProgress(retry_after=1 + int((row.busy_until - now).total_seconds()))
         row.runs += 1
@@ -148,7 +156,8 @@ class Claim:
     async def _keep(self, tx: AsyncSession, response: Response) -> None:
         row = await tx.get_one(Once, (self.caller, self.key), with_for_update=True)
         if row.answer is None:  # a run that took the claim over may have answered first, with the same subject
-            row.status, row.answer = response.status_code, {"body": bytes(response.body).decode()}
+            headers = {name: response.headers[name] for name in _TOLD_AGAIN if name in response.headers}
+            row.status, row.answer = response.status_code, {"body": bytes(response.body).decode(), "headers": headers}
             row.busy_until = clock.system_now()
 
 
@@ -172,8 +181,7 @@ class OnceRoute(APIRoute):
             try:
                 response = await handle(request)
             except AlreadyAnswered as before:
-                media = "application/json" if before.body else None
-                return Response(before.body, before.status, {"Idempotent-Replayed": "true"}, media)
+                return before.again()
             except Problem:
                 if claim.runs and claim.tx is None:
                     await claim.release(request.app.state.database.begin)
@@ -186,14 +194,16 @@ class OnceRoute(APIRoute):
 
 
 async def _claim(request: Request) -> Claim | None:
-    key = request.headers.get("idempotency-key")
-    content = request.headers.get("content-type", "application/json")
-    if key is None or not _KEY.fullmatch(key) or not content.startswith("application/json"):
+    """The claim a request asks for; a form's body cannot be read twice, so keys count on JSON only."""
+    key, caller = request.headers.get("idempotency-key"), claims_of(request)
+    content = request.headers.get("content-type", "application/json").lower()
+    if key is None or caller is None or not content.startswith("application/json"):
         return None
-    caller = claims_of(request)
-    if caller is None:
-        return None
-    asked = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body()).digest()
+    if not _KEY.fullmatch(key):  # ignored in silence, it would leave a client who believes to be safe to pay twice
+        where = ("header", "idempotency-key")
+        raise RequestValidationError([{"type": "string_pattern_mismatch", "loc": where}])
+    url = request.url
+    asked = hashlib.sha256(f"{request.method} {url.path}?{url.query}\n".encode() + await request.body()).digest()
     return Claim(caller.key, key, asked)
 
 
@@ -225,7 +235,11 @@ async def _offered(request: Request) -> Claim | None:
 Offered = Annotated[Claim | None, Depends(_offered)]
 
 
-async def purge(tx: AsyncSession, *, now: datetime) -> int:
-    """Forget keys older than two days; returns how many."""
+async def purge(tx: AsyncSession, *, now: datetime, at_most: int = PURGED_AT_ONCE) -> int:
+    """Forget keys older than two days, some at a time: a delete of millions would pass the statement's limit.
+
+    Returns how many; fewer than `at_most` means that none is left.
+    """
     old = delete(Once).where(Once.created_at < now - KEPT)
+    old = old.with_dialect_options(mysql_limit=at_most, mariadb_limit=at_most)
     return cast("int", (await tx.execute(old)).rowcount)  # type: ignore[attr-defined]
