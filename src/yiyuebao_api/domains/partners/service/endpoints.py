@@ -81,6 +81,7 @@ async def test_endpoint(tx: AsyncSession, endpoint: WebhookEndpoint, *, now: dat
     _require_active(endpoint)
     event = test_event(endpoint.hospital_id, {"endpoint_id": endpoint.id}, subject=endpoint.id, now=now)
     tx.add(event)
+    await tx.flush()
     return await send(tx, event, endpoint, now=now)
 
 

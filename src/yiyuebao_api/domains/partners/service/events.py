@@ -29,6 +29,7 @@ async def publish(
     kind = EventType(event_type)
     event = _event(hospital_id, kind, data, subject=subject, now=now)
     tx.add(event)
+    await tx.flush()  # its deliveries point at it, and nothing else tells the session which comes first
     for endpoint in await queries.list_listening(tx, hospital_id, kind):
         await send(tx, event, endpoint, now=now)
     return event.id
