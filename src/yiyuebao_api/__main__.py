@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import signal
 import sys
@@ -119,15 +120,14 @@ def seed(
 
 async def _seed(settings: Settings, services: int | None) -> None:
     from yiyuebao_api import seed as seeding
-    from yiyuebao_api import wiring
-    from yiyuebao_api.context import open_context
-    from yiyuebao_api.kernel import clock, events
+    from yiyuebao_api.kernel import clock
+    from yiyuebao_api.kernel.database import Database
 
-    async with open_context(settings) as context:
-        events.connect(wiring.EVENTS)
-        report = await seeding.seed(context.database, settings, services=services, now=clock.now())
-        added = ", ".join(f"{count} {name}" for name, count in report.added.items() if count)
-        print(f"added {added}" if report.changed else "everything was there already")
+    clock.use_file(settings.clock_file)
+    async with contextlib.aclosing(Database(settings.database)) as database:
+        report = await seeding.seed(database, settings, services=services, now=clock.now())
+    added = ", ".join(f"{count} {name}" for name, count in report.added.items() if count)
+    print(f"added {added}" if report.changed else "everything was there already")
 
 
 @cli.command()

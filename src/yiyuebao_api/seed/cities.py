@@ -1,5 +1,4 @@
 """Sixty Chinese cities, for sites that cluster as real ones do."""
-# ruff: noqa: E501 - a table
 
 from __future__ import annotations
 

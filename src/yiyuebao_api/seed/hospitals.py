@@ -1,5 +1,4 @@
 """The hospitals of development: invented names at plausible places of seven cities, Haikou first. Coordinates are GCJ-02."""
-# ruff: noqa: E501 - Chinese text counts double
 
 from __future__ import annotations
 

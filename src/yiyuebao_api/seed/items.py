@@ -2,7 +2,6 @@
 
 Durations, risk grades, prerequisites and orders follow Appendix 1 of the rules; the prices are plausible, not official.
 """
-# ruff: noqa: E501 - Chinese text counts double
 
 from __future__ import annotations
 

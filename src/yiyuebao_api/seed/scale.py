@@ -13,15 +13,16 @@ from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, case, func, insert, literal, select
-from sqlalchemy.dialects.mysql import insert as mysql_insert
+from sqlalchemy import BigInteger, Table, case, func, insert, literal, select
+from sqlalchemy import cast as cast_to
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.catalogue.models import Place, RiskGrade, Service, ServiceState, ServiceVersion
 from yiyuebao_api.domains.catalogue.rules import CATEGORIES
 from yiyuebao_api.domains.hospitals.models import Hospital, HospitalLevel, HospitalState, Site
 from yiyuebao_api.domains.hospitals.rules import org_code_check_letter, uscc_check_letter
-from yiyuebao_api.domains.nearby.models import NearbyChange, NearbyOffer, NearbySite
+from yiyuebao_api.domains.nearby.models import NearbyOffer, NearbySite
+from yiyuebao_api.domains.nearby.queries import lock_counter
 from yiyuebao_api.domains.schedules.models import Pool, PoolService, Template
 from yiyuebao_api.kernel.database import Database, Model
 from yiyuebao_api.kernel.ids import HospitalId, Id, PoolId, RowId, ServiceId, ServiceVersionId, SiteId
@@ -95,12 +96,12 @@ async def _sites(tx: AsyncSession) -> None:
     await _insert(tx, Site, _site_rows())
     await _insert(tx, Pool, (_pool(number) for number in range(SITES)))
     await _insert(tx, Template, _templates())
-    change = await _next_change(tx)
+    number = _number_of(Site.id)
     facts = (
         select(
             Site.id, Site.hospital_id, Hospital.name, Hospital.level, Site.name, Site.address, Site.adcode, Site.lat,
             Site.lng, Site.radius_m, Site.adcodes, Site.open_for_home, literal(True), Hospital.licence_valid_until,
-            literal(change),
+            number + await _numbers(tx, SITES),
         )
         .join(Hospital, Hospital.id == Site.hospital_id)
         .where(Site.id.between(scale_id(SiteId, 0), scale_id(SiteId, SITES)))
@@ -112,11 +113,18 @@ async def _sites(tx: AsyncSession) -> None:
     await tx.execute(insert(_table(NearbySite)).from_select(columns, facts))
 
 
-async def _next_change(tx: AsyncSession) -> int:
-    """The next number of the search's changes; holds the counter until the commit."""
-    more = mysql_insert(_table(NearbyChange)).values(kind="search", number=1)
-    await tx.execute(more.on_duplicate_key_update(number=NearbyChange.number + 1))
-    return await tx.scalar(select(NearbyChange.number).where(NearbyChange.kind == "search")) or 1
+async def _numbers(tx: AsyncSession, many: int) -> int:
+    """The first of so many numbers of nearby's changes, one for each row; its counter is held until the commit."""
+    counter = await lock_counter(tx)
+    first = counter.number + 1
+    counter.number += many
+    await tx.flush()
+    return first
+
+
+def _number_of(key: Any) -> Any:
+    """The number inside an id of the benchmark, as the server computes it."""
+    return cast_to(func.conv(func.right(func.hex(key), 12), 16, 10), BigInteger)
 
 
 def _hospital(number: int) -> dict[str, Any]:
@@ -184,7 +192,7 @@ async def _services(tx: AsyncSession, first: int, last: int) -> None:
     await _insert(tx, Service, _service_rows(first, last))
     some = Service.id.between(scale_id(ServiceId, first), scale_id(ServiceId, last - 1))
     await tx.execute(_versions(some))
-    await tx.execute(_offers(some, await _next_change(tx)))
+    await tx.execute(_offers(some, await _numbers(tx, last - first) - first))
     for place in (Place.HOME, Place.HOSPITAL):
         await tx.execute(_draws(some, place))
 
@@ -192,7 +200,7 @@ async def _services(tx: AsyncSession, first: int, last: int) -> None:
 def _service_rows(first: int, last: int) -> Iterator[dict[str, Any]]:
     dice = random.Random(first)
     places = (Place.HOME, Place.HOME, Place.BOTH, Place.HOSPITAL)
-    unpublished = (ServiceState.DRAFT, ServiceState.SUSPENDED, ServiceState.RETIRED)
+    unpublished = (ServiceState.SUSPENDED, ServiceState.RETIRED)
     sites = [
         int(SITES * dice.random() ** 1.3) for _ in range(first, last)
     ]  # some sites offer several times the average
@@ -201,7 +209,7 @@ def _service_rows(first: int, last: int) -> Iterator[dict[str, Any]]:
         yield {
             "id": scale_id(ServiceId, number), "hospital_id": scale_id(HospitalId, site),
             "site_id": scale_id(SiteId, site), "category_code": _CODES[dice.randrange(len(_CODES))], "code": item.code,
-            "state": unpublished[number % 3] if number % 10 == 0 else ServiceState.PUBLISHED,
+            "state": unpublished[number // 10 % 2] if number % 10 == 0 else ServiceState.PUBLISHED,
             "current": scale_id(ServiceVersionId, number), "draft": None, "version": 2,
             "name": item.content.name, "place": places[dice.randrange(4)],
             "price_fen": 12_000 + 100 * dice.randrange(600), "season_from": None, "season_until": None,
@@ -232,16 +240,16 @@ def _versions(some: Any) -> Any:
     return insert(_table(ServiceVersion)).from_select(list(told), select(*told.values()).where(some))
 
 
-def _offers(some: Any, change: int) -> Any:
+def _offers(some: Any, ahead: int) -> Any:
+    """What nearby knows of them; their change numbers are their own numbers plus `ahead`."""
     _, item, _ = _parts()
-    number = func.conv(func.right(func.hex(Service.site_id), 12), 16, 10)
-    week = func.elt(number % 4 + 1, *_WEEKS)
+    week = func.elt(_number_of(Service.site_id) % 4 + 1, *_WEEKS)
     told: dict[str, Any] = {
         "service_id": Service.id, "hospital_id": Service.hospital_id, "site_id": Service.site_id,
         "listed": Service.state == ServiceState.PUBLISHED, "category_code": Service.category_code, "name": Service.name,
         "duration_min": literal(60), "place": Service.place, "price_fen": Service.price_fen,
         "hospital_price_fen": item + _MATERIAL, "weekdays": week, "extra_days": literal(0),
-        "change_number": literal(change),
+        "change_number": _number_of(Service.id) + ahead,
     }  # fmt: skip
     return insert(_table(NearbyOffer)).from_select(list(told), select(*told.values()).where(some))
 
