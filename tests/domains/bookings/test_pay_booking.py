@@ -263,7 +263,7 @@ async def test_money_that_comes_too_late_goes_back_in_full(
 
     async def refunded() -> bool:
         await worker.drain("payments.refund", early=True)
-        return (await row_of(context.database, booking["id"])).refunded_fen == booking["total_fen"]
+        return bool((await row_of(context.database, booking["id"])).refunded_fen == booking["total_fen"])
 
     await until(refunded)
     async with context.begin() as tx:
@@ -284,7 +284,7 @@ async def test_a_second_payment_for_one_booking_goes_back(
 
     async def returned() -> bool:
         await worker.drain("payments.refund", early=True)
-        return [each.state for each in await rows(context, Refund)] == [RefundState.SUCCEEDED]
+        return {each.state for each in await rows(context, Refund)} == {RefundState.SUCCEEDED}
 
     await until(returned)
     row: Booking = await row_of(context.database, booking["id"])

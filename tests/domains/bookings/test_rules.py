@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,8 @@ from yiyuebao_api.kernel.money import Fen
 
 NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
 LINES = [("visit_fee", Fen(3000)), ("item_fee", Fen(12000)), ("material_fee", Fen(900)), ("travel_fee", Fen(2000))]
-S, V = BookingState, VisitStage
+S: TypeAlias = BookingState
+V: TypeAlias = VisitStage
 
 
 def paid(state: S, stage: V | None = None, *, starts_in: timedelta = timedelta(days=1), **policy: int) -> Paid:
