@@ -25,11 +25,14 @@ from yiyuebao_api.settings import Settings
 
 __all__ = ["tell"]
 
+#: As a shell reports a program that was ended by Ctrl-C.
+INTERRUPTED = 130
+
 
 async def tell(settings: Settings, url: str | None, pause: float) -> int:
     """0 when everything happened as told; 1 when something did not, after a sentence that says what.
 
-    Ctrl-C and SIGTERM end the story early; the clock is put back whatever happens.
+    Ctrl-C and SIGTERM end the story early, with 130. The clock is put back whatever happens.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Chinese
@@ -44,6 +47,9 @@ async def tell(settings: Settings, url: str | None, pause: float) -> int:
     except StoryBroken as why:
         stage.broken(str(why))
         return 1
+    except asyncio.CancelledError:
+        stage.broken("演示被中断 · interrupted")
+        return INTERRUPTED
     finally:
         if travel is not None and travel.is_away:
             travel.back()
