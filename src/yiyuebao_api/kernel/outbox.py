@@ -30,6 +30,9 @@ from yiyuebao_api.kernel.ids import Id, JobId
 
 LEASE = timedelta(seconds=60)
 POLL_S = 0.3
+REAP_EVERY = timedelta(seconds=1)
+#: Runs beyond a job's schedule that ended with their worker, before the job is held to be the reason.
+CRASHES = 5
 DONE = Counter("yiyuebao_jobs", "Outbox jobs run", ["type", "outcome"])
 log = structlog.get_logger()
 
@@ -95,6 +98,10 @@ class Job(Generic[Context]):
     back_off: Sequence[timedelta] = _DEFAULT_BACK_OFF
     timeout: timedelta = timedelta(seconds=30)
 
+    def __post_init__(self) -> None:
+        if self.timeout >= LEASE:
+            raise ValueError("a run must end before its lease, or it is handed out while it runs")
+
 
 @dataclass(frozen=True, slots=True)
 class Timer(Generic[Context]):
@@ -144,6 +151,7 @@ class Worker(Generic[Context]):
     jobs: Mapping[str, Job[Context]]
     timers: Mapping[str, Timer[Context]] = field(default_factory=dict)
     batch: int = 20
+    grace: timedelta = timedelta(seconds=10)
     name: str = field(default_factory=lambda: f"{os.uname().nodename[:20]}-{os.getpid()}-{random.randrange(10**6)}")
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -158,22 +166,51 @@ class Worker(Generic[Context]):
         self._wake.set()
 
     async def run(self) -> None:
-        """Until `stop()`. A database that is away is waited for, never a reason to die."""
+        """Until `stop()`, up to `batch` jobs at once: a slow one takes its own place and delays no other.
+
+        A database that is away is waited for, never a reason to die. What still runs `grace` after `stop()` is cut off;
+        its lease ends and it is handed out again.
+        """
+        jobs: set[asyncio.Task[None]] = set()
+        timers: dict[str, asyncio.Task[None]] = {}
         due = dict.fromkeys(self.timers, clock.system_now())
+        reap = clock.system_now()
+
+        def ended(job: asyncio.Task[None]) -> None:
+            jobs.discard(job)
+            if len(jobs) == self.batch * 3 // 4:  # some places at a time: one look for each would be mostly looking
+                self._wake.set()
+
         while not self._stop.is_set():
-            worked = 0
+            claimed: list[Work] = []
             try:
-                worked = await self.once()
-                for name, timer in self.timers.items():
-                    if clock.system_now() >= due[name]:
-                        due[name] = clock.system_now() + timer.every
-                        await self._timer(name, timer)
+                if clock.system_now() >= reap:
+                    await self._reap()
+                    reap = clock.system_now() + REAP_EVERY
+                if len(jobs) < self.batch:
+                    claimed = await self._claim(limit=self.batch - len(jobs))
             except Exception as error:
-                if not is_outage(error) and not isinstance(error, OSError):
-                    log.exception("worker")
+                _complain(error)
                 await self._pause(1.0)
-            if not worked:
+            for work in claimed:
+                jobs.add(job := asyncio.create_task(self._alone(work)))
+                job.add_done_callback(ended)
+            self._start_due(timers, due)
+            if not claimed:
                 await self._pause(POLL_S)
+        await _end({*jobs, *timers.values()}, within=self.grace)
+
+    def _start_due(self, running: dict[str, asyncio.Task[None]], due: dict[str, datetime]) -> None:
+        for name, timer in self.timers.items():
+            if clock.system_now() >= due[name] and (name not in running or running[name].done()):
+                due[name] = clock.system_now() + timer.every
+                running[name] = asyncio.create_task(self._timer(name, timer))
+
+    async def _alone(self, work: Work) -> None:
+        try:
+            await self._one(work)
+        except Exception as error:  # how it ended could not be written: its lease ends and it runs again
+            _complain(error)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -189,6 +226,7 @@ class Worker(Generic[Context]):
         themselves whether there is anything to do).
         """
         count = 0
+        await self._reap()
         for name, timer in self.timers.items():
             if only in (None, name):
                 await self._timer(name, timer)
@@ -225,7 +263,9 @@ class Worker(Generic[Context]):
                 .values(state=JobState.READY, worker=None, lease_until=None)
             )
 
-    async def _claim(self, *, only: str | None = None, early: bool = False, but: set[JobId] | None = None) -> list[Work]:
+    async def _claim(
+        self, *, limit: int | None = None, only: str | None = None, early: bool = False, but: set[JobId] | None = None
+    ) -> list[Work]:
         due = select(OutboxJob).where(OutboxJob.state == JobState.READY)
         if not early:
             due = due.where(OutboxJob.run_at <= clock.now())
@@ -233,7 +273,7 @@ class Worker(Generic[Context]):
             due = due.where(OutboxJob.type == only)
         if but:
             due = due.where(OutboxJob.id.not_in(but))
-        due = due.order_by(OutboxJob.run_at, OutboxJob.id).limit(self.batch).with_for_update(skip_locked=True)
+        due = due.order_by(OutboxJob.run_at, OutboxJob.id).limit(limit or self.batch).with_for_update(skip_locked=True)
         async with self.begin() as tx:
             rows = (await tx.scalars(due)).all()
             for row in rows:
@@ -247,6 +287,8 @@ class Worker(Generic[Context]):
         try:
             if job is None:
                 raise GiveUp(f"no job is called {work.type}")
+            if work.attempt > len(job.back_off) + CRASHES:
+                raise GiveUp("its worker died or was cut off every time")
             async with asyncio.timeout(job.timeout.total_seconds()):
                 await job.run(self.context, work)
         except Again as again:
@@ -287,6 +329,20 @@ class Worker(Generic[Context]):
             if run_at is not None:
                 values["run_at"] = run_at
             await tx.execute(update(OutboxJob).where(*mine).values(**values))
+
+
+def _complain(error: Exception) -> None:
+    if not is_outage(error) and not isinstance(error, OSError):
+        log.error("worker", exc_info=error)
+
+
+async def _end(tasks: set[asyncio.Task[None]], *, within: timedelta) -> None:
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=within.total_seconds())
+    for each in late:
+        each.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
 
 
 async def count_waiting(tx: AsyncSession) -> int:
