@@ -114,7 +114,7 @@ def _generated() -> dict[str, Any]:
     return get_openapi(
         title=_TITLES["app.json"][0], version=__version__, summary=_TITLES["app.json"][1], description=_DESCRIPTION.strip(),
         routes=[route for router in api.routers() for route in router.routes],
-        contact={"name": "医约宝 API", "url": "https://github.com/yiyuebao/yiyuebao_api/issues"},
+        contact={"name": "医约宝 API", "url": "https://yiyuebao.example/support"},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         servers=[{"url": "/", "description": "This service"}],
         tags=[{"name": name, "description": words} for name, words in TAGS.items()],
