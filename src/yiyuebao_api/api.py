@@ -23,6 +23,7 @@ from yiyuebao_api.domains.clinicians import routes as clinicians
 from yiyuebao_api.domains.hospitals import routes as hospitals
 from yiyuebao_api.domains.nearby import routes as nearby
 from yiyuebao_api.domains.notices import routes as notices
+from yiyuebao_api.domains.operations import routes as platform
 from yiyuebao_api.domains.partners import routes as partners
 from yiyuebao_api.domains.patients import routes as patients
 from yiyuebao_api.domains.payments import routes as payments
@@ -46,6 +47,7 @@ ROUTERS: list[APIRouter] = [
     *settlements.ROUTERS,   # the shares
     *notices.ROUTERS,       # who was told
     *partners.ROUTERS,      # whose systems were told
+    *platform.ROUTERS,      # what waits for a person
 ]  # fmt: skip
 
 

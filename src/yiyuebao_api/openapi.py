@@ -44,6 +44,7 @@ TAGS = {
     "settlements": "结算 · the shares and the books",
     "notices": "通知 · who was told",
     "partners": "医院系统对接 · webhooks and events",
+    "operations": "平台运营 · jobs and dead letters",
 }
 _DESCRIPTION = """
 金额为整数分（`…_fen`），时间为 RFC 3339（`+08:00`），编号为带前缀的字符串。

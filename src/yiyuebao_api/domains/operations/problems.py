@@ -1,0 +1,11 @@
+"""Why an operation is refused."""
+
+from __future__ import annotations
+
+from yiyuebao_api.kernel.problems import Problem, Words
+
+
+class JobNotDead(Problem):
+    status, code = 409, "job-not-dead"
+    title = Words("该任务不在死信中", "Not a dead letter")
+    detail = Words("该任务已完成、正在执行或已被重新启动。", "This job is done, running, or was revived already.")
