@@ -22,15 +22,13 @@ cli = typer.Typer(add_completion=False, no_args_is_help=True, help="医约宝: h
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes. More than one needs Redis.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
     with_worker: Annotated[bool, typer.Option(help="Run the jobs in this process too (one process only).")] = False,
 ) -> None:
     """Serve the API."""
     import uvicorn
 
     settings = Settings()
-    if workers > 1 and settings.redis.url is None:
-        raise typer.BadParameter("more than one process needs Redis: set YIYUEBAO_REDIS__URL")
     if workers > 1 and with_worker:
         raise typer.BadParameter("--with-worker is for one process; run `worker` beside several")
     uvicorn.run(
@@ -71,10 +69,11 @@ async def _work(settings: Settings, job: str | None, *, once: bool, early: bool)
             done = await made.drain(job, early=early)
             print(f"{done} run{'s' if done != 1 else ''}")
             return
-        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, made.stop)
-        await made.run()
+            asyncio.get_running_loop().add_signal_handler(each, stopping.set)
+        async with wiring.running(made):
+            await stopping.wait()
 
 
 @cli.command()

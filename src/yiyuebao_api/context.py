@@ -17,6 +17,7 @@ from yiyuebao_api.gateways.webhooks.http import HttpWebhookPoster
 from yiyuebao_api.gateways.wechat_login import WeChatLogin
 from yiyuebao_api.gateways.wechat_login.mini_program import MiniProgramLogin
 from yiyuebao_api.kernel import clock, secrets
+from yiyuebao_api.kernel.bell import Bell
 from yiyuebao_api.kernel.database import Begin, Database
 from yiyuebao_api.kernel.tokens import Tokens
 from yiyuebao_api.settings import Settings
@@ -54,7 +55,9 @@ async def open_context(settings: Settings, *, database: Database | None = None) 
     secrets.install(settings.secrets)
     async with AsyncExitStack() as stack:
         if database is None:
-            database = Database(settings.database)
+            bell = Bell(settings.redis.url)
+            stack.push_async_callback(bell.aclose)
+            database = Database(settings.database, bell=bell)
             stack.push_async_callback(database.aclose)
         gateways = Gateways(
             payment=await stack.enter_async_context(WeChatPayGateway(settings.wechat_pay)),

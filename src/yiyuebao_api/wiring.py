@@ -114,9 +114,10 @@ TIMERS: Mapping[str, Timer[Context]] = {
 @asynccontextmanager
 async def running(worker: Worker[Context]) -> AsyncIterator[None]:
     """The worker at work in this process, until the block ends; what runs is finished."""
-    task = asyncio.create_task(worker.run())
-    try:
-        yield
-    finally:
-        worker.stop()
-        await task
+    async with worker.context.database.bell.heard(worker.wake):
+        task = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            worker.stop()
+            await task

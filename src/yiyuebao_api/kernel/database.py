@@ -32,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+from yiyuebao_api.kernel.bell import Bell
 from yiyuebao_api.kernel.ids import Id
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.settings import Database as DatabaseSettings
@@ -192,8 +193,9 @@ class Database:
 
     def __init__(
         self, settings: DatabaseSettings, *, url: str | None = None, pool_size: int | None = None,
-        patience_s: float = PATIENCE_S,
+        patience_s: float = PATIENCE_S, bell: Bell | None = None,
     ) -> None:  # fmt: skip
+        self.bell = bell or Bell()
         self._size = pool_size or settings.pool_size
         self._timeout, self._patience = settings.pool_timeout_s, patience_s
         self.engine: AsyncEngine = create_async_engine(
@@ -220,6 +222,7 @@ class Database:
         marker = _open.set(True)
         try:
             async with self._sessions.begin() as session:
+                session.info["bell"] = self.bell
                 yield session
             if attempt := current_attempt.get():
                 attempt.committed = True

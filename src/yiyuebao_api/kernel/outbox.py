@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.database import Begin, Model, code_column, is_outage
+from yiyuebao_api.kernel.database import Begin, Model, after_commit, code_column, is_outage
 from yiyuebao_api.kernel.ids import Id, JobId
 
 LEASE = timedelta(seconds=60)
@@ -122,6 +122,9 @@ async def put(
         worker=None, attempts=0, last_error=None, created_at=now,
     )  # fmt: skip
     tx.add(row)
+    if row.run_at <= now and "rung" not in tx.info:
+        tx.info["rung"] = True
+        after_commit(tx, tx.info["bell"].ring)
     return row.id
 
 
