@@ -201,7 +201,7 @@ async def crews_of(tx: AsyncSession, draws: Iterable[Draw], *, today: date) -> d
         # Facts committed between two of these selects belong to a later version; then nothing is remembered.
         before = await _read_crews(tx, missing, today)
         versions = select(Pool.id, Pool.version).where(Pool.id.in_(missing))
-        after = dict((await tx.execute(versions)).tuples().all())
+        after = {row.id: row.version for row in await tx.execute(versions)}
         for pool_id, (version, crew) in before.items():
             crews[pool_id] = crew
             if after.get(pool_id) == version:
