@@ -96,10 +96,11 @@ async def _play(stage: Stage, travel: Travel, api_url: str, sandbox_url: str) ->
         stage.clock(f"时钟回到 {wire_now()}：此间要做的事都已做完 · the clock goes back, nothing is left waiting")
 
         phone = (logins["neighbour"].phone or "").removeprefix("+86")
-        held, wish = await side_stories.last_place(cast, home, phone)
+        held, wish, his = await side_stories.last_place(cast, home, phone)
         prepaid, order = await side_stories.forgery(cast, held)
         await side_stories.late_money(cast, held, wish, prepaid, order)
         await side_stories.change_of_mind(cast, home)
+        await side_stories.silence(cast, his)
         await cast.deliveries_done()
 
 

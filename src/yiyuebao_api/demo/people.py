@@ -24,7 +24,8 @@ class Person:
     """Somebody. When the token has ended (the clock was moved) they sign in anew, as an app does."""
 
     def __init__(self, name: str, api: httpx.AsyncClient, stage: Stage) -> None:
-        self.name, self.tokens = name, Json()
+        self.name: str = name
+        self.tokens: Json = {}
         self._api, self._stage = api, stage
         self._renew: Callable[[], Awaitable[None]] | None = None
 
@@ -75,6 +76,10 @@ class Person:
             _keep(self, await self._send("POST", "/v1/accounts/tokens/refresh", body, quiet=True))
 
         self._renew = refresh
+
+    def leave(self, name: str) -> None:
+        """Somebody else takes the part, with a phone of their own."""
+        self.name, self.tokens, self._renew = name, {}, None
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-"""Four short stories beside the main one: the last place, a forgery, money that comes late, a change of mind."""
+"""Short stories beside the main one: the last place, a forgery, late money, a change of mind, and silence."""
 
 from __future__ import annotations
 
@@ -6,14 +6,31 @@ from datetime import datetime, timedelta
 
 from yiyuebao_api.demo.people import Json, Person, new_key, require, until
 from yiyuebao_api.demo.stage import StoryBroken, day_and_time, yuan
-from yiyuebao_api.demo.story import APP, Cast, Home, free_starts, notified, pay, prepay, spoken
+from yiyuebao_api.demo.story import (
+    APP,
+    Cast,
+    Home,
+    accrual_of,
+    assign,
+    free_starts,
+    notified,
+    pay,
+    prepay,
+    settled,
+    sign_in_nurse,
+    spoken,
+)
 
 _VISITING = "海南省海口市龙华区"
-_AT_A_TIME = 12
+_TRIED = 12
+BLOOD_PRESSURE: Json = {
+    "vital_signs_before": {"systolic_mmhg": 142, "diastolic_mmhg": 88, "pulse_bpm": 80, "glucose_mmol_l": 6.4},
+    "procedure": "测量血压、血糖，核对在服药物。", "observations": "血压略高，无不适。", "advice": "低盐饮食，一周后复测。",
+}  # fmt: skip
 
 
-async def last_place(cast: Cast, home: Home, phone: str) -> tuple[Json, Json]:
-    """A doctor comes alone: there is one place, and two want it. The held booking, and the wish of the second."""
+async def last_place(cast: Cast, home: Home, phone: str) -> tuple[Json, Json, Home]:
+    """A doctor comes alone: there is one place, and two want it. The held booking, the second one's wish and home."""
     stage, first, second = cast.stage, cast.daughter, cast.neighbour
     stage.act("插曲一 最后一个号源", "two want the last place")
     await stage.step(second.name, APP, "登录", "somebody else, in Haikou to see his parents, by WeChat")
@@ -27,12 +44,13 @@ async def last_place(cast: Cast, home: Home, phone: str) -> tuple[Json, Json]:
         "service_id": service["service_id"], "place": "home", "starts_at": "", "patient_id": home.patient["id"],
         "address_id": home.address["id"],
     }  # fmt: skip
-    held, wish = await _hold(cast, wish)
+    other = {**wish, "patient_id": his.patient["id"], "address_id": his.address["id"]}
+    held, wish = await _hold(cast, first, wish, rival=(second, other))
     stage.fact("预约", f"{held['order_no']}  {day_and_time(held['starts_at'])}  {held['id']}")
     await stage.step(second.name, APP, "想约同一时段", "the second one comes a moment later")
-    other = {**wish, "patient_id": his.patient["id"], "address_id": his.address["id"]}
+    other["starts_at"] = wish["starts_at"]
     await second.refused("/v1/bookings", other, "slot-taken", key=new_key())
-    return held, other
+    return held, other, his
 
 
 async def forgery(cast: Cast, held: Json) -> tuple[Json, Json]:
@@ -79,7 +97,7 @@ async def change_of_mind(cast: Cast, home: Home) -> None:
         "service_id": found[0]["service_id"], "place": "home", "starts_at": "", "patient_id": home.patient["id"],
         "address_id": home.address["id"],
     }  # fmt: skip
-    held, _ = await _hold(cast, wish)
+    held, _ = await _hold(cast, she, wish)
     stage.fact("预约", f"{held['service_name']}  {yuan(held['total_fen'])}  {held['id']}")
     booking = await pay(cast, she, held)
     await stage.step(she.name, APP, "取消试算", "what would come back right now?")
@@ -93,6 +111,58 @@ async def change_of_mind(cast: Cast, home: Home) -> None:
     await cast.heard("booking.cancelled", booking["id"])
     event = await cast.heard("refund.succeeded", booking["id"])
     stage.fact("医院得知", f"已退 {yuan(event.data['refunded_fen'])}")
+
+
+async def silence(cast: Cast, his: Home) -> None:
+    """A visit that nobody confirms: a day later it is confirmed all the same."""
+    stage, he = cast.stage, cast.neighbour
+    stage.act("插曲五 沉默即确认", "silence confirms")
+    await stage.step(he.name, APP, "预约、付款、护士上门", "the whole way once more, in one breath")
+    found = await _near(cast, his, "chronic")
+    chosen = next((each for each in found if "血压" in each["name"]), found[-1])
+    held, _ = await _hold(cast, he, {
+        "service_id": chosen["service_id"], "place": "home", "starts_at": "", "patient_id": his.patient["id"],
+        "address_id": his.address["id"],
+    })  # fmt: skip
+    prepaid, _ = await prepay(cast, he, held)
+    await cast.outside.pay(prepaid["parameters"])
+    booking = await settled(he, held["id"], "paid")
+    stage.fact("预约", f"{booking['service_name']}  {yuan(booking['total_fen'])}  {booking['id']}")
+    await cast.desk.post(f"/v1/hospital/bookings/{booking['id']}/accept", quiet=True)
+    visit_id = await assign(cast, booking, quiet=True)
+    done = await _visited(cast, booking, visit_id, his)
+    stage.fact("完成于", done["finished_at"], f"{cast.nurse.name}, the nurse")
+
+    by = cast.travel.to(datetime.fromisoformat(done["confirms_at"]) + timedelta(seconds=2))
+    stage.clock(f"{spoken(by)}过去，他一个字也没有说 · a day passes, and he says nothing")
+
+    async def look() -> Json | None:
+        visit: Json = await he.get(f"/v1/visits/{visit_id}", quiet=True)
+        return visit if visit["stage"] == "confirmed" else None
+
+    confirmed = await until("自动确认", look)
+    require(confirmed["confirmed_by"] == "silence", f"由 {confirmed['confirmed_by']} 确认。")
+    stage.good(f"{confirmed['confirmed_at']} 自动确认（{confirmed['confirmed_by']}） · confirmed all the same")
+    accrual = await accrual_of(cast, booking["id"])
+    shares = f"医院 {yuan(accrual['hospital_fen'])} + 平台 {yuan(accrual['platform_fen'])}"
+    stage.fact("分账", f"{shares}，{day_and_time(accrual['due_at'])} 释放", "left to real time: the worker will do it")
+
+
+async def _visited(cast: Cast, booking: Json, visit_id: str, his: Home) -> Json:
+    """From departure to the record, at the planned times; the visit as it then is."""
+    nurse, path = cast.nurse, f"/v1/visits/{visit_id}"
+    if not nurse.tokens:
+        await sign_in_nurse(cast)
+    starts_at = datetime.fromisoformat(booking["starts_at"])
+    cast.travel.to(starts_at - timedelta(minutes=30))
+    await nurse.post(f"{path}/depart", quiet=True)
+    door = {"lat": his.address["lat"], "lng": his.address["lng"], "accuracy_m": 20}
+    await nurse.post(f"{path}/arrive", door, quiet=True)
+    cast.travel.to(starts_at)
+    await nurse.post(f"{path}/start", quiet=True)
+    cast.travel.to(datetime.fromisoformat(booking["ends_at"]))
+    done: Json = await nurse.post(f"{path}/finish", {"record": BLOOD_PRESSURE})
+    return done
 
 
 async def _refunded(cast: Cast, who: Person, booking_id: str, amount: int, out_trade_no: str) -> Json:
@@ -111,6 +181,7 @@ async def _refunded(cast: Cast, who: Person, booking_id: str, amount: int, out_t
 
 
 async def _near(cast: Cast, home: Home, category: str) -> list[Json]:
+    """What the hospital of the story offers at that home."""
     where = {"lat": home.address["lat"], "lng": home.address["lng"], "coord_type": "gcj02"}
     query = {"place": "home", "category": category, "limit": 50}
     found = (await cast.daughter.get("/v1/nearby/services", quiet=True, **where, **query))["items"]
@@ -125,13 +196,21 @@ async def _single(cast: Cast, home: Home) -> Json:
     return next((each for each in found if "医生" in each["name"] or "巡诊" in each["name"]), found[0])
 
 
-async def _hold(cast: Cast, wish: Json) -> tuple[Json, Json]:
-    """A place at one of the free times that have one place left, or else as few as there are; and the wish for it."""
-    she = cast.daughter
-    starts = await free_starts(she, wish["service_id"], "home", quiet=True)
-    for slot in sorted(starts, key=lambda each: int(each["left"]))[:_AT_A_TIME]:
+async def _hold(
+    cast: Cast, who: Person, wish: Json, *, rival: tuple[Person, Json] | None = None
+) -> tuple[Json, Json]:
+    """A place at a free time, and the wish for it; with a rival where places are few and the rival has time too."""
+    starts = await free_starts(who, wish["service_id"], "home", quiet=True)
+    if rival is not None:
+        starts.sort(key=lambda each: int(each["left"]))
+    for slot in starts[:_TRIED]:
         tried = {**wish, "starts_at": slot["starts_at"]}
-        answer = await she.ask("POST", "/v1/bookings", tried, key=new_key(), quiet=True)
+        if rival is not None:
+            other, theirs = rival
+            theirs = {**theirs, "starts_at": slot["starts_at"]}
+            if not (await other.ask("POST", "/v1/bookings/quote", theirs, quiet=True)).is_success:
+                continue
+        answer = await who.ask("POST", "/v1/bookings", tried, key=new_key(), quiet=True)
         if answer.is_success:
             cast.stage.call("POST", "/v1/bookings", answer.status_code)
             return answer.json(), tried

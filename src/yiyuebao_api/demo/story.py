@@ -48,7 +48,6 @@ class Cast:
     daughter: Person
     neighbour: Person
     nurse: Person
-    nurse_phone: str
     hospital_name: str
     hospital_id: str = ""
     endpoint_id: str = ""
@@ -108,7 +107,7 @@ def make_cast(
     cast = Cast(
         stage=stage, outside=Outside(sandbox), travel=travel, system=system, desk=person("desk"),
         operator=person("operator"), daughter=person("daughter"), neighbour=person("neighbour"),
-        nurse=person("nurse"), nurse_phone=_digits(logins["nurse"]), hospital_name=hospital,
+        nurse=person("nurse"), hospital_name=hospital,
     )  # fmt: skip
     return cast, logins
 
@@ -348,7 +347,7 @@ async def visit(cast: Cast, booking: Json) -> Json:
     stage.act("第三幕 上门", "the visit")
     await stage.step(desk.name, APP, "接单", "the desk accepts")
     await desk.post(f"/v1/hospital/bookings/{booking['id']}/accept")
-    visit_id = await _assign(cast, booking)
+    visit_id = await assign(cast, booking)
 
     await stage.step(nurse.name, APP, "登录，切换为医护身份", "the nurse signs in and switches to clinician mode")
     await sign_in_nurse(cast)
@@ -362,22 +361,27 @@ async def visit(cast: Cast, booking: Json) -> Json:
     return await _carry_out(cast, visit_id, task)
 
 
-async def _assign(cast: Cast, booking: Json) -> str:
+async def assign(cast: Cast, booking: Json, *, quiet: bool = False) -> str:
+    """Send a nurse who is free, the one of the story if she is; the visit's id."""
     stage, desk = cast.stage, cast.desk
-    await stage.step(desk.name, APP, "派单", "who may be sent, and who is free, travel included")
-    candidates = (await desk.get("/v1/hospital/visits/candidates", booking_id=booking["id"]))["items"]
-    for each in candidates:
+    if not quiet:
+        await stage.step(desk.name, APP, "派单", "who may be sent, and who is free, travel included")
+    path = "/v1/hospital/visits/candidates"
+    candidates = (await desk.get(path, quiet=quiet, booking_id=booking["id"]))["items"]
+    for each in [] if quiet else candidates:
         why = "可派" if each["free"] else "、".join(each["blockers"])
         who = each["clinician"]
         stage.fact(who["name"], f"{who['title']} · 当日 {each['visits_that_day']} 单 · {why}")
     nurses = [each["clinician"] for each in candidates if each["free"] and each["clinician"]["kind"] == "nurse"]
     require(bool(nurses), "这个时段没有可派的护士：演示跑了很多遍？rm -rf .data 可重新开始。")
     chosen = next((each for each in nurses if each["name"] == cast.nurse.name), nurses[0])
-    cast.nurse.name, cast.nurse_phone = chosen["name"], phone_of(chosen["name"])
+    if chosen["name"] != cast.nurse.name:
+        cast.nurse.leave(chosen["name"])
     body = {"booking_id": booking["id"], "clinician_id": chosen["id"]}
-    made = await desk.post("/v1/hospital/visits", body)
-    stage.fact("派给", f"{chosen['name']}（执业证尾号 {chosen['licence_last4']}）  {made['id']}")
-    await cast.heard("booking.assigned", booking["id"])
+    made = await desk.post("/v1/hospital/visits", body, quiet=quiet)
+    if not quiet:
+        stage.fact("派给", f"{chosen['name']}（执业证尾号 {chosen['licence_last4']}）  {made['id']}")
+        await cast.heard("booking.assigned", booking["id"])
     return str(made["id"])
 
 
@@ -392,8 +396,9 @@ def phone_of(name: str) -> str:
 async def sign_in_nurse(cast: Cast) -> None:
     """By SMS; by WeChat when codes were asked for too often; then as a clinician of the hospital."""
     nurse = cast.nurse
-    if not await nurse.sign_in_by_sms(cast.outside, cast.nurse_phone):
-        await nurse.sign_in_by_wechat(cast.outside, cast.nurse_phone)
+    phone = phone_of(nurse.name)
+    if not await nurse.sign_in_by_sms(cast.outside, phone):
+        await nurse.sign_in_by_wechat(cast.outside, phone)
     await nurse.change_mode("clinician", cast.hospital_id)
 
 
@@ -440,7 +445,7 @@ async def settle(cast: Cast, booking: Json, login: DemoLogin) -> None:
     stage = cast.stage
     stage.act("第四幕 分账", "the money is split")
     await stage.step(APP, "账本", "计提分账", "hospital + platform 5 % = what was paid and not refunded")
-    accrual = await _accrual_of(cast, booking["id"])
+    accrual = await accrual_of(cast, booking["id"])
     net, platform, hospital = accrual["net_fen"], accrual["platform_fen"], accrual["hospital_fen"]
     require(net == booking["total_fen"], f"净额 {net} 不等于实付 {booking['total_fen']}。")
     require(platform == net * PLATFORM_BP // 10_000, f"平台份额 {platform} 不是 {net} 的 5%。")
@@ -455,7 +460,7 @@ async def settle(cast: Cast, booking: Json, login: DemoLogin) -> None:
     await stage.step("worker", "账本", "到期释放", "the shares may be moved now")
 
     async def look() -> Json | None:
-        found = await _accrual_of(cast, booking["id"])
+        found = await accrual_of(cast, booking["id"])
         return found if found["state"] == "released" else None
 
     released = await until("分账释放", look)
@@ -464,7 +469,8 @@ async def settle(cast: Cast, booking: Json, login: DemoLogin) -> None:
     await cast.deliveries_done()
 
 
-async def _accrual_of(cast: Cast, booking_id: str) -> Json:
+async def accrual_of(cast: Cast, booking_id: str) -> Json:
+    """The shares of a confirmed booking."""
     page = await cast.desk.get("/v1/hospital/settlements/accruals", quiet=True, limit=50)
     return _first(page["items"], "分账", subject_id=booking_id)
 
