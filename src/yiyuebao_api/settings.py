@@ -220,6 +220,7 @@ def _weak_secrets(settings: Settings) -> Iterator[str]:
         "mini_program.secret": settings.mini_program.secret,
         "sms.access_key_secret": settings.sms.access_key_secret,
         "maps.key": settings.maps.key,
+        "maps.private_key": settings.maps.private_key,
     }.items():
         if given.get_secret_value().startswith("sandbox-"):
             yield f"{name} is the sandbox's"

@@ -44,7 +44,7 @@ def offset() -> timedelta:
         stamp = _file.stat().st_mtime_ns
         if stamp != _read[0]:
             _read = (stamp, timedelta(seconds=float(_file.read_text() or 0)))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, OverflowError):  # gone, or written by hand: the last time it told holds
         return _read[1]
     return _read[1]
 

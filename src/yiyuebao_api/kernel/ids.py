@@ -84,7 +84,7 @@ class Id(UUID):
             return value
         try:
             return cls.parse(cast("str", value))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             raise PydanticCustomError("id", "must be an id of the form {prefix}_…", {"prefix": cls.prefix}) from None
 
     @classmethod
