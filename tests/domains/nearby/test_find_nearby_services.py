@@ -345,8 +345,8 @@ async def test_every_select_on_a_large_table_goes_by_index(api: Api, app: FastAP
         answer = await api.get("/v1/nearby/services", params=HERE)
         assert len(answer.json()["items"]) == 20
         plans = await statements.plans()
-        assert {plan["key"] for plan in plans["o"] + plans["s"]} == {"PRIMARY"}
-        assert all(int(plan["rows"]) <= 40 for plan in plans["o"] + plans["s"])
+        assert {plan["key"] for plan in plans["o"] + plans["t"]} == {"PRIMARY"}
+        assert all(int(plan["rows"]) <= 40 for plan in plans["o"] + plans["t"])
         mine._heard = float("-inf")
         for asked, key in ((HERE, "ix_nearby_site_lat_lng"), ({"adcode": "460106"}, "ix_nearby_site_adcode")):
             statements = Statements(database)

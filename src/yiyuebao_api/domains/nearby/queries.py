@@ -116,9 +116,9 @@ class Shown(NamedTuple):
 
 _SHOWN = (
     "SELECT o.service_id, o.name, o.category_code, o.place, o.price_fen, o.hospital_price_fen, o.duration_min,"
-    " o.picture_url, o.hospital_id, s.hospital_name, s.hospital_level, o.site_id, s.name, s.address, s.adcode"
-    " FROM nearby_offer o STRAIGHT_JOIN nearby_site s ON s.site_id = o.site_id"
-    " WHERE o.service_id IN ({0}) AND o.listed AND s.`open` AND s.licence_until >= %s"
+    " o.picture_url, o.hospital_id, t.hospital_name, t.hospital_level, o.site_id, t.name, t.address, t.adcode"
+    " FROM nearby_offer o STRAIGHT_JOIN nearby_site t ON t.site_id = o.site_id"
+    " WHERE o.service_id IN ({0}) AND o.listed AND t.`open` AND t.licence_until >= %s"
     " AND (o.season_from IS NULL OR o.season_from <= %s) AND (o.season_until IS NULL OR o.season_until >= %s)"
 )
 _SITES_SHOWN = (
@@ -139,7 +139,7 @@ async def offers_shown(tx: AsyncSession, service_ids: Sequence[bytes], wanted: W
     if wanted.place is not None:
         statement, parameters = statement + " AND o.place IN (%s, 'both')", [*parameters, wanted.place.value]
     if wanted.place is Place.HOME:
-        statement += " AND s.goes_home"
+        statement += " AND t.goes_home"
     if wanted.max_price_fen is not None:
         price = "o.hospital_price_fen" if wanted.place is Place.HOSPITAL else "o.price_fen"
         statement, parameters = f"{statement} AND {price} <= %s", [*parameters, wanted.max_price_fen]

@@ -78,18 +78,16 @@ async def next_free(
     """
     if not service_ids:
         return {}
-    needs = await queries.needs_of(tx, service_ids)
-    draws = await queries.draws_of(tx, list(needs), place)
-    today = day_of(now)
-    crews = await queries.crews_of(tx, {draw for some in draws.values() for draw in some}, today=today)
+    reach = await queries.reach_of(tx, service_ids, place)
+    crews = await queries.crews_of(tx, {draw for _, some in reach.values() for draw in some}, today=day_of(now))
     earliest = max(first, now) if first is not None else now
     latest = now + timedelta(days=horizon_days + 1)
     latest = min(last, latest) if last is not None else latest
     found: dict[ServiceId, datetime] = {}
     for start, end in ((earliest, min(latest, earliest + _SOON)), (earliest + _SOON, latest)):
         open_items = {
-            need: [crews[draw.pool_id] for draw in draws.get(service_id, ()) if draw.pool_id in crews]
-            for service_id, need in needs.items()
+            need: [crews[draw.pool_id] for draw in draws if draw.pool_id in crews]
+            for service_id, (need, draws) in reach.items()
             if service_id not in found
         }
         days = days_between(start, end)
