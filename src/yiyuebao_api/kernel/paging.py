@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
@@ -15,6 +16,8 @@ from sqlalchemy import Select
 from yiyuebao_api.kernel.ids import Id
 from yiyuebao_api.kernel.problems import Problem, Words
 from yiyuebao_api.kernel.schema import Out
+
+_COLUMN_BITS = 63  # of a BIGINT
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
@@ -57,6 +60,10 @@ def _read(kind: type, value: Any) -> Any:
     if issubclass(kind, Id):
         return kind.parse(value)
     if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidCursor
+    if isinstance(value, str):
+        value.encode()  # ValueError for half a character, which no column holds
+    elif not isfinite(value) if isinstance(value, float) else value.bit_length() > _COLUMN_BITS:
         raise InvalidCursor
     return value
 

@@ -53,13 +53,13 @@ class KeyRing:
 
     def open(self, label: str, sealed: bytes) -> bytes:
         """Raises Unreadable."""
-        length = sealed[0] + 1
+        length = sealed[0] + 1 if sealed else 0
         name, nonce = sealed[1:length].decode("ascii", "replace"), sealed[length : length + _NONCE]
         if name not in self._keys:
             raise Unreadable(f"{label}: no key {name!r} on the ring")
         try:
             return self._keys[name].decrypt(nonce, sealed[length + _NONCE :], label.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # changed, or cut
             raise Unreadable(f"{label}: the value was changed") from None
 
     def blind(self, label: str, value: str) -> bytes:
