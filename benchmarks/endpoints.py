@@ -20,7 +20,7 @@ from datetime import timedelta
 import uvloop
 from sqlalchemy import select
 
-from benchmarks.harness import POOL, Figures, House, Program, fire, get, measure, say, tell
+from benchmarks.harness import POOL, Figures, House, Program, fire, get, measure, once, say, tell
 from tests.scenes.accounts import sign_in
 from tests.scenes.patients import make_patient
 from yiyuebao_api.domains.bookings.models import Booking
@@ -62,10 +62,9 @@ async def make_booking(house: House) -> tuple[Booking, str]:
     return booking, signed.access_token
 
 
-async def once(program: Program, request: bytes) -> dict[str, object]:
+async def body_of(program: Program, request: bytes) -> dict[str, object]:
     """The body of one answer."""
-    left = [request]
-    answers = await fire(program.port, [lambda: left.pop() if left else None])
+    answers = await fire(program.port, [once(request)])
     found: dict[str, object] = json.loads(answers.bodies[200])
     return found
 
@@ -78,8 +77,8 @@ async def run(house: House, options: argparse.Namespace) -> None:
         await program.ready()
     read = get(f"/v1/bookings/{booking.id}", token)
     around = get(_AROUND)
-    assert (await once(one, read))["id"] == str(booking.id)
-    listed = (await once(one, around))["items"]
+    assert (await body_of(one, read))["id"] == str(booking.id)
+    listed = (await body_of(one, around))["items"]
     assert isinstance(listed, list)
     assert len(listed) == 20
     assert all(each["next_free_at"] for each in listed)

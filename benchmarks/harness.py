@@ -35,8 +35,8 @@ from yiyuebao_api.settings import Settings
 POOL = Settings().database.pool_size
 _TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-#: Gives the bytes of the next request of one connection; None ends it.
-Ask = Callable[[], bytes | None]
+#: Gives the bytes of the next request of one connection, told the status of the last answer (0 at first); None ends it.
+Ask = Callable[[int], bytes | None]
 
 
 def say(line: str) -> None:
@@ -66,6 +66,11 @@ def post(path: str, body: Mapping[str, Any], token: str, key: str) -> bytes:
         f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content
+
+
+def once(request: bytes) -> Ask:
+    """That request, and again when the service was too busy (503), as a phone does; no other."""
+    return lambda status: request if status in (0, 503) else None
 
 
 @dataclass(slots=True)
@@ -104,8 +109,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def ask(self) -> None:
-        request = self._ask()
+    def ask(self, status: int = 0) -> None:
+        request = self._ask(status)
         if request is None:
             self._transport.close()
             return
@@ -121,9 +126,9 @@ class _Connection(asyncio.Protocol):
         if found is None or len(body) < int(found[1]):
             return
         self._buffer = b""
-        now = time.perf_counter()
-        self._answers.note(int(head[9:12]), body, now - self._asked, now)
-        self.ask()
+        status, now = int(head[9:12]), time.perf_counter()
+        self._answers.note(status, body, now - self._asked, now)
+        self.ask(status)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
@@ -148,7 +153,7 @@ async def load(port: int, request: bytes, *, connections: int, seconds: float) -
     """The same request again and again for that long."""
     end = time.perf_counter() + seconds
 
-    def ask() -> bytes | None:
+    def ask(status: int) -> bytes | None:
         return request if time.perf_counter() < end else None
 
     return await fire(port, [ask] * connections)
@@ -275,7 +280,7 @@ class Program(Daemon):
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                answers = [await fire(self.port, [_once(get(path))]) for _ in range(8)]
+                answers = [await fire(self.port, [once(get(path))]) for _ in range(8)]
                 if all(each.statuses[200] for each in answers):
                     return
             except OSError:
@@ -283,11 +288,6 @@ class Program(Daemon):
             if not self.running or time.monotonic() > deadline:
                 raise RuntimeError(self.obituary() if not self.running else self.last_words())
             await asyncio.sleep(0.1)
-
-
-def _once(request: bytes) -> Ask:
-    left = [request]
-    return lambda: left.pop() if left else None
 
 
 # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
