@@ -62,3 +62,16 @@ async def test_a_new_date_is_asked_for_in_good_time(api: Api, context: Context, 
     body = {"starts_at": wire_time(first + timedelta(days=1))}
     await town.family.refused(f"/v1/bookings/{booking['id']}/reschedule", body, 409, "slot-not-offered")
     assert (await town.family.get(f"/v1/bookings/{booking['id']}"))["starts_at"] == wire_time(first)
+
+
+async def test_nobody_is_moved_into_their_own_other_visit(
+    api: Api, context: Context, worker: Worker[Context]
+) -> None:
+    """B18 holds for a new date too: one person cannot be in two visits at once."""
+    town = await make_town(api, context, worker, code="N13", category_code="chronic", name="血压血糖监测", capacity=2)
+    first, other = town.offered.starts_at(days=2, hour=9), town.offered.starts_at(days=3, hour=9)
+    booking, _ = await town.pay(await town.book(first)), await town.book(other)
+    path = f"/v1/bookings/{booking['id']}/reschedule"
+    await town.family.refused(path, {"starts_at": wire_time(other)}, 409, "patient-already-booked")
+    moved = await town.family.post(path, {"starts_at": wire_time(other + timedelta(hours=3))})
+    assert moved["starts_at"] == wire_time(other + timedelta(hours=3))

@@ -75,12 +75,15 @@ async def count_open_holds(tx: AsyncSession, account_id: AccountId, now: datetim
 
 
 async def overlaps(
-    tx: AsyncSession, patient_id: PatientId, starts_at: datetime, ends_at: datetime, now: datetime
-) -> bool:
-    """Whether the patient has another live booking in that time."""
+    tx: AsyncSession, patient_id: PatientId, starts_at: datetime, ends_at: datetime, now: datetime, *,
+    but: BookingId | None = None,
+) -> bool:  # fmt: skip
+    """Whether the patient has another live booking in that time; `but` is the one that is being moved."""
     found = select(Booking.state, Booking.hold_until).where(
         Booking.patient_id == patient_id, Booking.starts_at < ends_at, Booking.ends_at > starts_at, Booking.state.in_(LIVE)
     )
+    if but is not None:
+        found = found.where(Booking.id != but)
     return any(
         state is not BookingState.HELD or hold_until > now for state, hold_until in (await tx.execute(found)).all()
     )

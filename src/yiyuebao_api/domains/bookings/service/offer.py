@@ -117,7 +117,8 @@ async def reschedule_booking(
 ) -> Booking:
     """Free the old time and take the new one in one step; content and price stay (B12, RULE-66).
 
-    Until somebody is assigned, at least four hours before the old start, to a slot that is free. Raises
+    Until somebody is assigned, at least four hours before the old start, to a slot that is free. Locks the booking, the
+    account (its patients' other bookings are looked at), then the schedule's days. Raises
     BookingStateRefused, BookingExpired, SlotTaken, SlotNotOffered, PatientAlreadyBooked.
     """
     booking = await queries.lock_booking(tx, booking_id)
@@ -126,6 +127,10 @@ async def reschedule_booking(
     require_state(booking, RESCHEDULABLE)
     if booking.starts_at - now < timedelta(minutes=Policy.of(booking.policy).free_until_minutes):
         raise SlotNotOffered
+    await accounts.lock_account(tx, booking.account_id)
+    new_end = starts_at + (booking.ends_at - booking.starts_at)
+    if await queries.overlaps(tx, booking.patient_id, starts_at, new_end, now, but=booking.id):
+        raise PatientAlreadyBooked
     service = await tx.get_one(Service, booking.service_id)
     version = await require_version(tx, booking.service_version_id)
     claim_id = ClaimId.new()
@@ -133,8 +138,7 @@ async def reschedule_booking(
         tx, service=schedules.need_of(service, version), place=booking.place, starts_at=starts_at, claim_id=claim_id,
         held_until=booking.hold_until, now=now, subject=str(booking.id), instead_of=booking.claim_id,
     )  # fmt: skip
-    ends_at = claim.starts_at + (booking.ends_at - booking.starts_at)
-    booking.claim_id, booking.starts_at, booking.ends_at = claim_id, claim.starts_at, ends_at
+    booking.claim_id, booking.starts_at, booking.ends_at = claim_id, claim.starts_at, new_end
     note(tx, booking, booking.state, booking.state, actor=ActorKind.PATIENT, actor_id=account_id, reason="改期", now=now)
     if booking.paid_at is not None:
         await tell_hospital(tx, booking, "booking.rescheduled", "患者改期", now=now)
