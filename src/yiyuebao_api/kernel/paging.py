@@ -17,7 +17,7 @@ from yiyuebao_api.kernel.ids import Id
 from yiyuebao_api.kernel.problems import Problem, Words
 from yiyuebao_api.kernel.schema import Out
 
-_COLUMN_BITS = 63  # of a BIGINT
+_BIGINT = range(-(2**63), 2**63)
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
@@ -63,7 +63,7 @@ def _read(kind: type, value: Any) -> Any:
         raise InvalidCursor
     if isinstance(value, str):
         value.encode()  # ValueError for half a character, which no column holds
-    elif not isfinite(value) if isinstance(value, float) else value.bit_length() > _COLUMN_BITS:
+    elif not isfinite(value) if isinstance(value, float) else value not in _BIGINT:
         raise InvalidCursor
     return value
 
