@@ -18,12 +18,13 @@ from starlette.types import Receive, Scope, Send
 
 @dataclass(frozen=True)
 class Reply:
-    """How one request is answered: after `delay_s`, with so many `pieces` of body, `pause_s` between them."""
+    """How one request is answered: after `delay_s` and `until`, with so many `pieces` of body, `pause_s` between them."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"ok"
     delay_s: float = 0.0
+    until: asyncio.Event | None = None
     pieces: int = 1
     pause_s: float = 0.0
 
@@ -99,6 +100,8 @@ class Receiver:
         self.got.append(Got(scope["path"], headers, body, time.monotonic()))
         reply = self.replies.popleft() if self.replies else self.always
         await asyncio.sleep(reply.delay_s)
+        if reply.until is not None:
+            await reply.until.wait()
         head = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": head})
         for _ in range(reply.pieces):

@@ -65,6 +65,7 @@ class HttpWebhookPoster:
 
     @asynccontextmanager
     async def lane(self, key: str, at_most: int, *, patience_s: float) -> AsyncIterator[bool]:
+        assert_no_transaction()
         try:
             async with asyncio.timeout(patience_s):
                 while self._under_way[key] >= at_most:
