@@ -63,7 +63,6 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
         )  # fmt: skip
     limits = {"/v1/payments/notifications": settings.http.notification_limit_bytes, "/v1/files": settings.http.upload_limit_bytes}
     app.add_middleware(FrontDoor, limit=settings.http.json_limit_bytes, limits=limits)
-    app.state.json_limit_bytes = settings.http.json_limit_bytes
     return app
 
 

@@ -340,7 +340,6 @@ def make_app(database: Database, tokens: Tokens, **retry: Any) -> FastAPI:
     app.add_middleware(WholeRequestRetry, **retry)
     app.add_middleware(FrontDoor, limit=LIMIT, limits={"/v1/bank/uploads": 1 << 20})
     app.state.database, app.state.tokens, app.state.scene = database, tokens, Scene()
-    app.state.json_limit_bytes = LIMIT
     return app
 
 

@@ -71,6 +71,7 @@ class FrontDoor:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = next((size for start, size in self.limits.items() if scope["path"].startswith(start)), self.limit)
+        scope["state"]["limit_bytes"] = limit  # for the answer to HTTPException(413)
         told = Headers(scope=scope).get("content-length", "0")
         if not told.isdecimal() or int(told) > limit:
             return await respond(scope, BodyTooLarge(limit_bytes=limit))(scope, receive, send)

@@ -276,8 +276,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         MalformedRequest, Unauthenticated, NotAllowed, NotFound, MethodNotAllowed, TooManyRequests, ServiceUnavailable,
     )  # fmt: skip
     if status == 413:
-        limit = getattr(request.app.state, "json_limit_bytes", 0)
-        return respond(request.scope, BodyTooLarge(limit_bytes=limit))
+        return respond(request.scope, BodyTooLarge(limit_bytes=request.scope["state"]["limit_bytes"]))
     kind = next((each for each in kinds if each.status == status), MalformedRequest if status < 500 else InternalError)
     answer = respond(request.scope, kind())
     if status == 405:
