@@ -8,7 +8,8 @@ credits negative, every posting sums to zero, so the whole ledger does. Accounts
 `clearing` (money at the hospital's WeChat merchant), `unearned` (paid, not yet confirmed), `hospital_share` and
 `platform_share` (fixed, waiting for the window), `hospital_released` and `platform_released`.
 
-Split: net = paid − refunded; platform = net × rate_bp // 10 000; hospital = net − platform (RULE-70). The rate is dated per
-hospital. The platform's money is moved by WeChat profit sharing, out of the hospital's (RULE-71): a later capability; the
-numbers it needs are kept here.
+Split: net = paid − promised back, arrived or not: what is owed back is nobody's share. platform = net × rate_bp // 10 000;
+hospital = net − platform (RULE-70). The rate is dated per hospital. What a cancellation keeps is shared like any visit. The
+platform's money is moved by WeChat profit sharing, out of the hospital's (RULE-71): a later capability; the numbers it
+needs are kept here.
 """

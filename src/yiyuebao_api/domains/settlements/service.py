@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from yiyuebao_api.domains.payments import queries as payment_rows
 from yiyuebao_api.domains.payments import service as payments
 from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
-from yiyuebao_api.domains.payments.models import Refund
+from yiyuebao_api.domains.payments.models import Payment, Refund
 from yiyuebao_api.domains.settlements import queries, rules
 from yiyuebao_api.domains.settlements.events import SharesReleased
 from yiyuebao_api.domains.settlements.models import Accrual, Entry, FeeRate, LedgerNote, Posting
@@ -18,7 +19,7 @@ from yiyuebao_api.domains.settlements.rules import AccrualState, PostingKind
 from yiyuebao_api.kernel import clock, outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.events import announce
-from yiyuebao_api.kernel.ids import AccrualId, HospitalId, Id, PaymentId, PostingId, RowId
+from yiyuebao_api.kernel.ids import AccrualId, HospitalId, Id, PaymentId, PostingId, RefundId, RowId
 from yiyuebao_api.kernel.money import Fen
 
 log = structlog.get_logger()
@@ -52,52 +53,65 @@ async def note_payment(tx: AsyncSession, event: PaymentSucceeded) -> None:
 
 
 async def note_refund(tx: AsyncSession, event: RefundSucceeded) -> None:
-    """Listener: money went back; shares that were fixed before are taken back pro rata first."""
-    accrual = await queries.lock_accrual_of(tx, event.subject_id)
-    if accrual is not None and accrual.payment_id == event.payment_id:
-        await _reverse(tx, accrual, event)
+    """Listener: money went back. The shares shrank when it was promised, see `refund`."""
     await post(
         tx, PostingKind.REFUND, event.refund_id, rules.refund_entries(event.amount_fen),
         hospital_id=event.hospital_id, subject_id=event.subject_id, now=event.at,
     )  # fmt: skip
 
 
-async def _reverse(tx: AsyncSession, accrual: Accrual, event: RefundSucceeded) -> None:
-    if accrual.state is AccrualState.RELEASED:
-        text = "refund after release: the platform's share must be returned by hand"
-        tx.add(LedgerNote(
-            id=RowId.new(), hospital_id=accrual.hospital_id, source_id=str(event.refund_id), text=text, noted_at=event.at,
-        ))  # fmt: skip
-    before = rules.Shares(accrual.platform_fen, accrual.hospital_fen)
-    after = rules.split(Fen(accrual.net_fen - event.amount_fen), accrual.rate_bp)
-    await post(
-        tx, PostingKind.REVERSAL, event.refund_id, rules.reversal_entries(before, after),
-        hospital_id=accrual.hospital_id, subject_id=accrual.subject_id, now=event.at,
-    )  # fmt: skip
-    accrual.net_fen = Fen(accrual.net_fen - event.amount_fen)
-    accrual.platform_fen, accrual.hospital_fen = after.platform, after.hospital
-
-
 async def refund(
     tx: AsyncSession, payment_id: PaymentId, amount: Fen, *, cause: str, reason: str, now: datetime
 ) -> Refund:
-    """Promise money back: the one way to refund, so that no refund passes by the books. Raises RefundTooLarge."""
-    return await payments.request_refund(tx, payment_id, amount, cause=cause, reason=reason, now=now)
+    """Promise money back: the one way to refund, so that no refund passes by the books.
+
+    Shares that were fixed before shrink at once, pro rata (RULE-70): what is owed back is never released, however long
+    it takes to arrive. Locks the payment, then its accrual. Raises RefundTooLarge.
+    """
+    promised = await payments.request_refund(tx, payment_id, amount, cause=cause, reason=reason, now=now)
+    payment = await tx.get_one(Payment, payment_id)
+    accrual = await queries.lock_accrual_of(tx, payment.subject_id)
+    if accrual is not None and accrual.payment_id == payment_id:
+        await _shrink(tx, accrual, _net(payment), because=promised.id, now=now)
+    return promised
+
+
+def _net(payment: Payment) -> Fen:
+    """Paid and not promised back. The caller holds the payment's row lock."""
+    return Fen(payment.amount_fen - payment.refunded_fen)
+
+
+async def _shrink(tx: AsyncSession, accrual: Accrual, net: Fen, *, because: RefundId, now: datetime) -> None:
+    if net == accrual.net_fen:
+        return  # the same refund was promised before
+    if accrual.state is AccrualState.RELEASED:
+        text = "refund after release: the platform's share must be returned by hand"
+        tx.add(LedgerNote(
+            id=RowId.new(), hospital_id=accrual.hospital_id, source_id=str(because), text=text, noted_at=now,
+        ))  # fmt: skip
+    before = rules.Shares(accrual.platform_fen, accrual.hospital_fen)
+    after = rules.split(net, accrual.rate_bp)
+    await post(
+        tx, PostingKind.REVERSAL, because, rules.reversal_entries(before, after),
+        hospital_id=accrual.hospital_id, subject_id=accrual.subject_id, now=now,
+    )  # fmt: skip
+    accrual.net_fen, accrual.platform_fen, accrual.hospital_fen = net, after.platform, after.hospital
 
 
 async def accrue(
-    tx: AsyncSession, *, subject_id: Id, payment_id: PaymentId, hospital_id: HospitalId, net: Fen, default_bp: int,
+    tx: AsyncSession, *, subject_id: Id, payment_id: PaymentId, hospital_id: HospitalId, default_bp: int,
     window: timedelta, now: datetime,
 ) -> Accrual | None:  # fmt: skip
-    """Fix the shares of a confirmed booking; the release follows after the dispute window. None when nothing is left.
+    """Fix the shares of what was paid for a booking and is not promised back; the release follows after `window`.
 
-    `default_bp` holds where the hospital has no rate of its own; the shares are released after `window`. Idempotent by
-    subject. The caller holds the booking's row lock.
+    None when nothing is left. `default_bp` holds where the hospital has no rate of its own. Idempotent by subject. The
+    caller holds the booking's row lock; locks the payment, so that no refund is promised meanwhile.
     """
-    if net <= 0:
-        return None
+    net = _net(await payment_rows.lock_payment(tx, payment_id))
     if known := await queries.lock_accrual_of(tx, str(subject_id)):
         return known
+    if net <= 0:
+        return None
     rate = await queries.rate_on(tx, hospital_id, now.astimezone(clock.SHANGHAI).date(), default_bp)
     shares = rules.split(net, rate)
     accrual = Accrual(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.bookings import queries
 from yiyuebao_api.domains.bookings.models import Booking
-from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, Policy, VisitStage
+from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, VisitStage
+from yiyuebao_api.domains.bookings.service.ending import earn
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
-from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId
-from yiyuebao_api.kernel.money import Fen
 
 _TOLD = {
     VisitStage.ASSIGNED: ("已安排医护人员", "医院已为您安排医护人员，{when}。"),
@@ -41,7 +40,7 @@ async def note_visit_stage(
 ) -> None:  # fmt: skip
     """How far the visit is, told downward by `visits`, which holds the booking's row lock.
 
-    Confirmation fixes the shares of what was paid and not refunded. Raises BookingStateRefused.
+    Confirmation fixes the shares of what was paid and is not promised back. Raises BookingStateRefused.
     """
     await move(tx, booking, STATE_OF_STAGE[stage], actor=actor, actor_id=actor_id, stage=stage, now=now)
     if stage is VisitStage.ASSIGNED:
@@ -49,13 +48,8 @@ async def note_visit_stage(
     if stage in _TOLD:
         title, body = _TOLD[stage]
         await tell_payer(tx, booking, f"visit.{stage.value}", title, body.format(when=when(booking)), now)
-    if stage is VisitStage.CONFIRMED and booking.payment_id is not None:
-        policy = Policy.of(booking.policy)
-        await settlements.accrue(
-            tx, subject_id=booking.id, payment_id=booking.payment_id, hospital_id=booking.hospital_id,
-            net=Fen(booking.total_fen - booking.refund_due_fen), default_bp=policy.platform_rate_bp,
-            window=timedelta(days=policy.release_after_days), now=now,
-        )  # fmt: skip
+    if stage is VisitStage.CONFIRMED:
+        await earn(tx, booking, now=now)
 
 
 async def unassign(tx: AsyncSession, booking: Booking, *, reason: str, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -65,6 +65,8 @@ async def cancel_booking(
     outcome = cancellation(await facts_of(tx, booking, now), now)
     await move(tx, booking, BookingState.CANCELLED, actor=ActorKind.PATIENT, actor_id=account_id, reason=reason, now=now)
     await _end(tx, booking, outcome.refund_fen, cause="cancelled", reason="预约取消退款", now=now)
+    if outcome.kept_fen:
+        await earn(tx, booking, now=now)
     await announce(tx, BookingCancelled(booking.id, now))
     if booking.paid_at is not None:
         await tell_hospital(tx, booking, "booking.cancelled", "预约已取消", now=now, reason="patient-cancelled")
@@ -105,6 +107,17 @@ async def expire_booking(begin: Begin, booking_id: BookingId, *, now: datetime) 
         await tell_payer(
             tx, booking, "booking.expired", "预约已过期", f"订单 {booking.order_no} 未在规定时间内支付，号源已释放。", now
         )
+
+
+async def earn(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
+    """Fix the shares of what the hospital keeps: the visit was confirmed, or a cancellation kept a fee (RULE-65, 70)."""
+    if booking.payment_id is None:
+        return
+    policy = Policy.of(booking.policy)
+    await settlements.accrue(
+        tx, subject_id=booking.id, payment_id=booking.payment_id, hospital_id=booking.hospital_id,
+        default_bp=policy.platform_rate_bp, window=timedelta(days=policy.release_after_days), now=now,
+    )  # fmt: skip
 
 
 async def _end(tx: AsyncSession, booking: Booking, refund: Fen, *, cause: str, reason: str, now: datetime) -> None:

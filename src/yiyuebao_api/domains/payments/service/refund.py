@@ -25,6 +25,7 @@ from yiyuebao_api.kernel.money import Fen
 log = structlog.get_logger()
 
 _FINAL = (RefundState.SUCCEEDED, RefundState.CLOSED)
+_CLOSED = "WeChat closed it, nothing was returned; reviving asks again under a new number"
 
 
 async def request_refund(
@@ -45,7 +46,7 @@ async def request_refund(
     payment.refunded_fen = Fen(payment.refunded_fen + amount)
     refund = Refund(
         id=RefundId.new(), payment_id=payment_id, cause=cause, reason=reason[:80], amount_fen=amount,
-        out_refund_no=new_number("R" + now.astimezone(clock.SHANGHAI).strftime("%y%m%d")), refund_id=None,
+        out_refund_no=_number(now), refund_id=None,
         state=RefundState.REQUESTED, created_at=now, settled_at=None,
     )  # fmt: skip
     tx.add(refund)
@@ -54,14 +55,17 @@ async def request_refund(
 
 
 async def carry_out_refund(begin: Begin, gateway: PaymentGateway, refund_id: RefundId, *, now: datetime) -> None:
-    """The job: ask WeChat, then look until it has given its final word. Raises outbox.Again, outbox.GiveUp.
+    """The job: ask WeChat, then look until the money is back. Raises outbox.Again, outbox.GiveUp.
 
     Repeating the request under the same out_refund_no never refunds twice.
     """
     async with begin() as tx:
         refund, payment = await queries.refund_of(tx, refund_id)
-    if refund.state in _FINAL:
+    if refund.state is RefundState.SUCCEEDED:
         return
+    if refund.state is RefundState.CLOSED:  # a notification said so
+        await _renew(begin, refund_id, now=now)
+        raise outbox.GiveUp(f"{refund_id}: {_CLOSED}")
     report: RefundReport | None = None
     if refund.state is not RefundState.REQUESTED:
         report = await gateway.query_refund(refund.out_refund_no, merchant_of(payment))
@@ -75,8 +79,26 @@ async def carry_out_refund(begin: Begin, gateway: PaymentGateway, refund_id: Ref
         state = await apply_refund(tx, report, now=now)
     if state is RefundState.ABNORMAL:
         raise outbox.GiveUp(f"{refund_id}: WeChat could not return the money; a person must look")
+    if state is RefundState.CLOSED:
+        await _renew(begin, refund_id, now=now)
+        raise outbox.GiveUp(f"{refund_id}: {_CLOSED}")
     if state not in _FINAL:
         raise outbox.Again(rules.next_refund_query(refund.created_at, now))
+
+
+async def _renew(begin: Begin, refund_id: RefundId, *, now: datetime) -> None:
+    """The number of a closed refund is spent, the promise is not: it waits under a new number for a person."""
+    async with begin() as tx:
+        refund, payment = await queries.refund_of(tx, refund_id)
+        await queries.lock_payment(tx, payment.id)
+        refund = await tx.get_one(Refund, refund_id, populate_existing=True)
+        if refund.state is RefundState.CLOSED:
+            refund.state, refund.out_refund_no = RefundState.REQUESTED, _number(now)
+            refund.refund_id = refund.settled_at = None
+
+
+def _number(now: datetime) -> str:
+    return new_number("R" + now.astimezone(clock.SHANGHAI).strftime("%y%m%d"))
 
 
 async def apply_refund(tx: AsyncSession, report: RefundReport, *, now: datetime) -> RefundState:
@@ -103,8 +125,7 @@ async def apply_refund(tx: AsyncSession, report: RefundReport, *, now: datetime)
         return refund.state
     refund.settled_at = report.succeeded_at or now
     if report.state is Told.CLOSED:
-        refund.state = RefundState.CLOSED
-        payment.refunded_fen = Fen(payment.refunded_fen - refund.amount_fen)
+        refund.state = RefundState.CLOSED  # still promised: the money stays set aside, see `_renew`
         log.error("refund closed without effect", refund_id=str(refund.id))
         return refund.state
     refund.state = RefundState.SUCCEEDED
