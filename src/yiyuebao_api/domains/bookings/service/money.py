@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.accounts.queries import openid_of
+from yiyuebao_api.domains.accounts.queries import lock_account, openid_of
 from yiyuebao_api.domains.bookings import queries
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import BookingExpired
@@ -70,22 +70,36 @@ async def _payable(tx: AsyncSession, booking: Booking, channel: Channel, setting
 
 
 async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> None:
-    """Listener: the money is there. The place is kept; or taken again if the hold lapsed; or the money goes back."""
+    """Listener: the money is there. The place is kept; or taken again if the hold lapsed; or the money goes back.
+
+    Locks the booking, the account, the schedule's day.
+    """
     if event.subject_kind is not SubjectKind.BOOKING:
         return None
     booking = await queries.lock_booking(tx, BookingId.parse(event.subject_id))
     if booking.payment_id is not None:
         return await _give_back(tx, booking, event, "paid-twice", "重复支付退款", counted=False)
     late = effective(booking.state, booking.hold_until, event.at) is not BookingState.HELD
-    if booking.state not in _WAITING or not await schedules.keep_claim(tx, booking.claim_id, now=event.at):
+    if not await _can_keep(tx, booking, event.at):
         return await _give_back(tx, booking, event, "paid-late", "支付过晚退款", counted=True)
     booking.payment_id, booking.paid_at = event.payment_id, event.at
+    booking.refund_due_fen = booking.refunded_fen = Fen(0)  # an earlier payment that went back is not this one's
     reason = "支付较晚，号源仍有，已保留" if late else None
     await move(tx, booking, BookingState.PAID, actor=ActorKind.SYSTEM, reason=reason, now=event.at)
     await tell_hospital(tx, booking, "booking.paid", "新预约", now=event.at)
     body = f"{booking.service_name}，{when(booking)}，订单 {booking.order_no}，已支付 {booking.total_fen / 100:.2f} 元。"
     await tell_payer(tx, booking, "booking.paid", "支付成功", body, event.at)
     return None
+
+
+async def _can_keep(tx: AsyncSession, booking: Booking, now: datetime) -> bool:
+    """Take the place for good, unless it is gone or the patient is in another visit by then (B18)."""
+    if booking.state not in _WAITING:
+        return False
+    await lock_account(tx, booking.account_id)
+    if await queries.overlaps(tx, booking.patient_id, booking.starts_at, booking.ends_at, now, but=booking.id):
+        return False
+    return await schedules.keep_claim(tx, booking.claim_id, now=now)
 
 
 async def _give_back(

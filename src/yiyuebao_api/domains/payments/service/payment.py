@@ -40,7 +40,8 @@ CLOSE_AFTER = timedelta(minutes=1)
 FIRST_QUERY = timedelta(seconds=15)
 _OPEN = (PaymentState.CREATED, PaymentState.PREPAID)
 _PAID = (TransactionState.SUCCEEDED, TransactionState.REFUNDED)
-_LOST = (TransactionState.CLOSED, TransactionState.REVOKED, TransactionState.FAILED)
+#: Not FAILED: that was one try of the payer's, and the order can still be paid until it is closed.
+_LOST = (TransactionState.CLOSED, TransactionState.REVOKED)
 
 
 class ReportMismatch(outbox.GiveUp):
@@ -108,7 +109,7 @@ async def prepay(begin: Begin, gateway: PaymentGateway, payment_id: PaymentId) -
     except ProviderUnavailable:
         raise ProviderDown(retry_after=2) from None
     except (AlreadyPaid, AlreadyClosed):
-        await query_payment(begin, gateway, payment_id, now=clock.now())
+        await _learn(begin, gateway, payment_id)
         raise PaymentRefused from None
     except ProviderRefused as refusal:
         log.warning("prepay refused", payment_id=str(payment_id), provider_code=refusal.code)
@@ -119,6 +120,16 @@ async def prepay(begin: Begin, gateway: PaymentGateway, payment_id: PaymentId) -
         if payment.state is PaymentState.CREATED:
             payment.state = PaymentState.PREPAID
     return payment, gateway.phone_parameters(prepay_id, payment.channel, merchant_of(payment))
+
+
+async def _learn(begin: Begin, gateway: PaymentGateway, payment_id: PaymentId) -> None:
+    """Find out at once what became of an order that cannot be prepaid any more. Raises ProviderDown."""
+    try:
+        await query_payment(begin, gateway, payment_id, now=clock.now())
+    except ProviderUnavailable:
+        raise ProviderDown(retry_after=2) from None
+    except (ProviderRefused, ReportMismatch) as error:  # the query job meets it too, and shows it to a person
+        log.warning("outcome unknown", payment_id=str(payment_id), error=type(error).__name__)
 
 
 async def query_payment(begin: Begin, gateway: PaymentGateway, payment_id: PaymentId, *, now: datetime) -> PaymentState:
