@@ -146,7 +146,9 @@ async def cancel_booking(caller: Patient, booking: OwnBooking, body: ReasonIn, t
 
 @router.post(
     "/{booking_id}/reschedule", summary="改期",
-    responses=refuses(NotFound, BookingStateRefused, BookingExpired, PatientAlreadyBooked, SlotTaken, SlotNotOffered),
+    responses=refuses(
+        NotFound, BookingStateRefused, BookingExpired, ServiceNotOffered, PatientAlreadyBooked, SlotTaken, SlotNotOffered,
+    ),
 )  # fmt: skip
 async def reschedule_booking(caller: Patient, booking: OwnBooking, body: RescheduleIn, tx: Tx, now: Now) -> BookingOut:
     """Move to another free time, until somebody is assigned and in good time before the old start."""

@@ -117,9 +117,9 @@ async def reschedule_booking(
 ) -> Booking:
     """Free the old time and take the new one in one step; content and price stay (B12, RULE-66).
 
-    Until somebody is assigned, at least four hours before the old start, to a slot that is free. Locks the booking, the
+    Until somebody is assigned, at least four hours before the old start, to a slot that is free and still offered. Locks the booking, the
     account (its patients' other bookings are looked at), then the schedule's days. Raises
-    BookingStateRefused, BookingExpired, SlotTaken, SlotNotOffered, PatientAlreadyBooked.
+    BookingStateRefused, BookingExpired, ServiceNotOffered, SlotTaken, SlotNotOffered, PatientAlreadyBooked.
     """
     booking = await queries.lock_booking(tx, booking_id)
     if effective(booking.state, booking.hold_until, now) is BookingState.EXPIRED:
@@ -131,7 +131,7 @@ async def reschedule_booking(
     new_end = starts_at + (booking.ends_at - booking.starts_at)
     if await queries.overlaps(tx, booking.patient_id, starts_at, new_end, now, but=booking.id):
         raise PatientAlreadyBooked
-    service = await tx.get_one(Service, booking.service_id)
+    service, _ = await require_offer(tx, booking.service_id, on=starts_at.astimezone(clock.SHANGHAI).date())
     version = await require_version(tx, booking.service_version_id)
     claim_id = ClaimId.new()
     claim = await schedules.claim_place(
