@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.catalogue.models import (
@@ -177,8 +177,12 @@ async def list_moves(tx: AsyncSession, service_id: ServiceId, paging: Paging) ->
 
 async def policies_at(tx: AsyncSession, *, adcode: str) -> Sequence[RegionalPolicy]:
     """Every entry about a district or a region around it, the country included, whenever it holds."""
-    regions = [adcode[:digits] for digits in (0, 2, 4, 6)]
-    return (await tx.scalars(select(RegionalPolicy).where(RegionalPolicy.adcode_prefix.in_(regions)))).all()
+    return (await tx.scalars(select(RegionalPolicy).where(RegionalPolicy.adcode_prefix.in_(_around(adcode))))).all()
+
+
+def _around(adcode: str) -> list[str]:
+    """A district and the regions around it, from the whole country inwards."""
+    return [adcode[:digits] for digits in (0, 2, 4, 6)]
 
 
 async def national_codes(tx: AsyncSession) -> set[str]:
@@ -205,7 +209,7 @@ async def list_policies(
     """Entries of the regional policy, newest first, one more than asked; of a district with all regions around it."""
     statement = select(RegionalPolicy)
     if adcode is not None:
-        statement = statement.where(literal(adcode).startswith(RegionalPolicy.adcode_prefix))
+        statement = statement.where(RegionalPolicy.adcode_prefix.in_(_around(adcode)))
     if item_code is not None:
         statement = statement.where(RegionalPolicy.item_code == item_code)
     return (await tx.scalars(newest_first(statement, RegionalPolicy.id, RegionalPolicyId, paging))).all()

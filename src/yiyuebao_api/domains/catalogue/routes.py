@@ -24,7 +24,7 @@ from yiyuebao_api.domains.catalogue.schemas import (
     ItemCode,
     PolicyEndIn,
     PolicyIn,
-    PolicyOut,
+    RegionalPolicyOut,
     ServiceBriefOut,
     ServiceFileOut,
     ServiceIn,
@@ -35,7 +35,7 @@ from yiyuebao_api.domains.catalogue.schemas import (
 )
 from yiyuebao_api.domains.hospitals.problems import HospitalNotOpen
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
-from yiyuebao_api.domains.hospitals.schemas import ReasonIn
+from yiyuebao_api.domains.hospitals.schemas import DecisionReasonIn
 from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Tx
 from yiyuebao_api.kernel.editing import IfMatch, PreconditionFailed, PreconditionRequired, tag, tagged
@@ -145,7 +145,7 @@ async def publish_service(
     responses=merge(refuses(NotFound, ServiceStateRefused), tagged()),
 )
 async def suspend_service(
-    service_id: ServiceId, caller: HospitalDesk, body: ReasonIn, response: Response, tx: Tx, now: Now
+    service_id: ServiceId, caller: HospitalDesk, body: DecisionReasonIn, response: Response, tx: Tx, now: Now
 ) -> ServiceFileOut:
     """Take a service off the lists; paid bookings stay."""
     done = await service.suspend_service(
@@ -193,22 +193,22 @@ async def list_policies(
     caller: Operator, paging: Pages, tx: Tx,
     adcode: Annotated[Adcode | None, Query(description="Entries that hold in this district.")] = None,
     item_code: ItemCode | None = None,
-) -> Page[PolicyOut]:  # fmt: skip
+) -> Page[RegionalPolicyOut]:  # fmt: skip
     """Which items may be done at home where (RULE-31, RULE-32)."""
     rows = await queries.list_policies(tx, paging, adcode=adcode, item_code=item_code)
-    return page(rows, paging, PolicyOut.of, lambda row: row.id)
+    return page(rows, paging, RegionalPolicyOut.of, lambda row: row.id)
 
 
 @operator.post("", status_code=201, summary="新增目录条目", responses=refuses(NotFound))
-async def add_policy(caller: Operator, body: PolicyIn, tx: Tx, now: Now) -> PolicyOut:
+async def add_policy(caller: Operator, body: PolicyIn, tx: Tx, now: Now) -> RegionalPolicyOut:
     """Permit or ban an item in a region, or open it to one hospital with a reason."""
-    return PolicyOut.of(await service.add_policy(tx, body, account_id=caller.account_id, now=now))
+    return RegionalPolicyOut.of(await service.add_policy(tx, body, account_id=caller.account_id, now=now))
 
 
 @operator.post("/{policy_id}/end", summary="终止目录条目", responses=refuses(NotFound, PolicyEndsTooEarly))
-async def end_policy(policy_id: RegionalPolicyId, caller: Operator, body: PolicyEndIn, tx: Tx) -> PolicyOut:
+async def end_policy(policy_id: RegionalPolicyId, caller: Operator, body: PolicyEndIn, tx: Tx) -> RegionalPolicyOut:
     """Say on which day an entry ends."""
-    return PolicyOut.of(await service.end_policy(tx, policy_id, body))
+    return RegionalPolicyOut.of(await service.end_policy(tx, policy_id, body))
 
 
 ROUTERS: list[APIRouter] = [public, desk, operator]

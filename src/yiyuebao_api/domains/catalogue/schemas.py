@@ -342,7 +342,7 @@ class PolicyEndIn(In):
     effective_until: date
 
 
-class PolicyOut(Out):
+class RegionalPolicyOut(Out):
     """An entry of the regional policy."""
 
     id: RegionalPolicyId
@@ -356,5 +356,5 @@ class PolicyOut(Out):
     created_at: Moment
 
     @classmethod
-    def of(cls, row: RegionalPolicy) -> PolicyOut:
+    def of(cls, row: RegionalPolicy) -> RegionalPolicyOut:
         return cls.model_validate(row)
