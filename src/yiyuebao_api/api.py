@@ -78,6 +78,7 @@ def routers() -> list[APIRouter]:
             if isinstance(route, OnceRoute) and route.methods == {"POST"}:
                 common += [IdempotencyKeyReused, RequestInProgress]
         route.responses = merge(refuses(*common), route.responses)
+        route.operation_id = route.unique_id = route.name  # in every document, whoever generates it
     return ROUTERS
 
 

@@ -107,7 +107,7 @@ class QuoteOut(Out):
     cautions: str
 
 
-class AddressOut(Out):
+class BookingAddressOut(Out):
     """Where the visit goes, as it was when booked."""
 
     recipient: str
@@ -134,7 +134,7 @@ class BookingOut(Out):
     patient_id: PatientId
     patient_name: str
     contact_phone: str
-    address: AddressOut | None
+    address: BookingAddressOut | None
     note: str | None
     lines: list[LineOut]
     total_fen: Fen
@@ -165,10 +165,10 @@ class BookingOut(Out):
         )  # fmt: skip
 
 
-def _address(row: dict[str, Any] | None, *, masked: bool) -> AddressOut | None:
+def _address(row: dict[str, Any] | None, *, masked: bool) -> BookingAddressOut | None:
     if row is None:
         return None
-    return AddressOut(
+    return BookingAddressOut(
         recipient=masked_name(row["recipient"]) if masked else row["recipient"],
         phone=masked_phone(row["phone"]) if masked else row["phone"],
         adcode=row["adcode"], district=row["district"], detail=None if masked else row["detail"],

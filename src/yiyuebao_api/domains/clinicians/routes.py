@@ -23,7 +23,7 @@ from yiyuebao_api.domains.clinicians.schemas import (
     ClinicianOut,
 )
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
-from yiyuebao_api.domains.hospitals.schemas import ReasonIn
+from yiyuebao_api.domains.hospitals.schemas import DecisionReasonIn
 from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Tx
 from yiyuebao_api.kernel.editing import IfMatch, PreconditionFailed, PreconditionRequired, tag, tagged
@@ -143,7 +143,7 @@ async def submit_clinician(
     responses=merge(refuses(NotFound, ClinicianStateRefused), tagged()),
 )
 async def suspend_own_clinician(
-    clinician_id: ClinicianId, caller: guards.HospitalDesk, body: ReasonIn, response: Response, tx: Tx, now: Now
+    clinician_id: ClinicianId, caller: guards.HospitalDesk, body: DecisionReasonIn, response: Response, tx: Tx, now: Now
 ) -> ClinicianFileOut:
     """Take one of the hospital's staff out of service at once."""
     done = await service.suspend_clinician_of(tx, caller.hospital_id, clinician_id, body.reason, now=now)
@@ -189,7 +189,7 @@ async def verify_clinician(
     responses=merge(refuses(NotFound, ClinicianStateRefused), tagged()),
 )
 async def reject_clinician(
-    clinician_id: ClinicianId, caller: guards.Operator, body: ReasonIn, response: Response, tx: Tx, now: Now
+    clinician_id: ClinicianId, caller: guards.Operator, body: DecisionReasonIn, response: Response, tx: Tx, now: Now
 ) -> ClinicianFileOut:
     """Send a file back."""
     return _file(await service.reject_clinician(tx, clinician_id, body.reason), response, now)
@@ -201,7 +201,7 @@ async def reject_clinician(
     responses=merge(refuses(NotFound, ClinicianStateRefused), tagged()),
 )
 async def suspend_clinician(
-    clinician_id: ClinicianId, caller: guards.Operator, body: ReasonIn, response: Response, tx: Tx, now: Now
+    clinician_id: ClinicianId, caller: guards.Operator, body: DecisionReasonIn, response: Response, tx: Tx, now: Now
 ) -> ClinicianFileOut:
     """Take somebody out of service at once."""
     return _file(await service.suspend_clinician(tx, clinician_id, body.reason, now=now), response, now)

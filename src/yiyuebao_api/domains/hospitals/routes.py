@@ -20,6 +20,7 @@ from yiyuebao_api.domains.hospitals.problems import (
     UsccTaken,
 )
 from yiyuebao_api.domains.hospitals.schemas import (
+    DecisionReasonIn,
     DeskMemberIn,
     DeskMemberOut,
     HospitalBriefOut,
@@ -33,7 +34,6 @@ from yiyuebao_api.domains.hospitals.schemas import (
     MerchantIn,
     NewDeskMemberOut,
     OwnHospitalIn,
-    ReasonIn,
     Region,
     RegistrationIn,
     SiteIn,
@@ -239,7 +239,7 @@ async def open_hospital(
     "/{hospital_id}/suspend", summary="暂停医院", responses=merge(refuses(NotFound, HospitalStateRefused), tagged())
 )
 async def suspend_hospital(
-    hospital_id: HospitalId, caller: Operator, body: ReasonIn, response: Response, merchant_needed: MerchantNeeded,
+    hospital_id: HospitalId, caller: Operator, body: DecisionReasonIn, response: Response, merchant_needed: MerchantNeeded,
     tx: Tx, now: Now,
 ) -> HospitalFileOut:  # fmt: skip
     """Take a hospital off the lists; what was booked stays booked."""
@@ -266,7 +266,7 @@ async def approve_licence(
     responses=merge(refuses(NotFound, NoLicenceToReview), tagged()),
 )
 async def refuse_licence(
-    hospital_id: HospitalId, caller: Operator, body: ReasonIn, response: Response, merchant_needed: MerchantNeeded,
+    hospital_id: HospitalId, caller: Operator, body: DecisionReasonIn, response: Response, merchant_needed: MerchantNeeded,
     tx: Tx, now: Now,
 ) -> HospitalFileOut:  # fmt: skip
     """Refuse the proposed licence; the one in force stays."""

@@ -288,7 +288,7 @@ class MerchantIn(In):
     sub_appid: AppId | None = None
 
 
-class ReasonIn(In):
+class DecisionReasonIn(In):
     """Why; people read it later in the history."""
 
     model_config = example(reason="资质材料待补正，暂停服务。")

@@ -23,10 +23,23 @@ async def read_payment(caller: Patient, payment_id: PaymentId, tx: Tx) -> Paymen
     payment = await queries.require_payment(tx, caller.account_id, payment_id)
     return PaymentOut.of(payment, list(await queries.list_refunds(tx, payment.id)))
 
+#: What WeChat posts; the resource is encrypted under the merchant's key.
+_NOTIFICATION = {
+    "type": "object",
+    "examples": [{
+        "id": "EV-2018022511223320873", "create_time": "2026-11-23T10:34:56+08:00", "resource_type": "encrypt-resource",
+        "event_type": "TRANSACTION.SUCCESS", "summary": "支付成功",
+        "resource": {
+            "algorithm": "AEAD_AES_256_GCM", "ciphertext": "…", "nonce": "fdasflkja484w",
+            "associated_data": "transaction", "original_type": "transaction",
+        },
+    }],
+}  # fmt: skip
+
 
 @router.post(
     "/notifications/wechat", status_code=204, summary="微信支付通知", responses=refuses(NotificationNotAuthentic),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _NOTIFICATION}}}},
 )  # fmt: skip
 async def take_wechat_notification(
     _caller: Anyone, request: Request, gateway: Gateway, begin: Transactions, now: Now

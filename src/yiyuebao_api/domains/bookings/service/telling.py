@@ -12,7 +12,7 @@ from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.kernel.clock import SHANGHAI
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, RefundId, RowId
-from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.money import Fen, yuan
 from yiyuebao_api.kernel.schema import wire_time
 
 
@@ -69,7 +69,7 @@ async def tell_of_refund(tx: AsyncSession, booking: Booking, refund_id: RefundId
         "refunded_fen": booking.refunded_fen, "total_fen": booking.total_fen,
     }  # fmt: skip
     await partners.publish(tx, booking.hospital_id, "refund.succeeded", data, subject=booking.id, now=now)
-    body = f"订单 {booking.order_no} 已退款 {amount / 100:.2f} 元"
+    body = f"订单 {booking.order_no} 已退款 {yuan(amount)}"
     title = "退款已到账"
     await notices.tell_hospital(tx, booking.hospital_id, "refund.succeeded", title=title, body=body, subject=booking.id, now=now)
     await tell_payer(tx, booking, "refund.succeeded", title, body + "，原路退回您的微信。", now)
