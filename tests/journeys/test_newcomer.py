@@ -116,7 +116,7 @@ def test_the_demo_tells_the_whole_story_and_can_tell_it_again(running: Running) 
     for _ in range(2):
         told = running.command("demo")
         assert told.returncode == 0, told.stdout + told.stderr
-        for wanted in ("209.00 元 + 11.00 元 = 220.00 元", "合计 0.00 元", "slot-taken", "401", "支付过晚退款", "时钟已回到"):
+        for wanted in ("¥209.00 + ¥11.00 = ¥220.00", "合计 ¥0.00", "slot-taken", "401", "支付过晚退款", "时钟已回到"):
             assert wanted in told.stdout
         assert "\x1b[" not in told.stdout, "no colours where no terminal is"
         assert float((running.data / "clock").read_text()) == 0

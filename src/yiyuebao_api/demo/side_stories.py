@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from yiyuebao_api.demo.people import Json, Person, new_key, require, until
-from yiyuebao_api.demo.stage import StoryBroken, day_and_time, yuan
+from yiyuebao_api.demo.stage import StoryBroken, day_and_time
 from yiyuebao_api.demo.story import (
     APP,
     Cast,
@@ -20,6 +20,7 @@ from yiyuebao_api.demo.story import (
     sign_in_nurse,
     spoken,
 )
+from yiyuebao_api.kernel.money import yuan
 
 _VISITING = "海南省海口市龙华区"
 _TRIED = 12

@@ -89,12 +89,6 @@ class Stage:
         print(text, file=self._out, flush=True)
 
 
-def yuan(fen: int) -> str:
-    """`22000` → `220.00 元`."""
-    whole, rest = divmod(abs(fen), 100)
-    return f"{'-' if fen < 0 else ''}{whole}.{rest:02d} 元"
-
-
 def signed_yuan(fen: int) -> str:
     """`22000` → `+220.00`, for the books."""
     whole, rest = divmod(abs(fen), 100)

@@ -11,9 +11,10 @@ import httpx
 from yiyuebao_api.demo.hospital_system import Heard, HospitalSystem
 from yiyuebao_api.demo.outside import Outside
 from yiyuebao_api.demo.people import Json, Person, new_key, require, until
-from yiyuebao_api.demo.stage import Stage, StoryBroken, day_and_time, padded, signed_yuan, yuan
+from yiyuebao_api.demo.stage import Stage, StoryBroken, day_and_time, padded, signed_yuan
 from yiyuebao_api.demo.travel import Travel
 from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.money import yuan
 from yiyuebao_api.kernel.tokens import Mode
 from yiyuebao_api.seed import DemoLogin, demo_logins
 
@@ -493,7 +494,7 @@ async def _show_books(cast: Cast, booking: Json, login: DemoLogin) -> None:
         require(books["sum_fen"] == 0 == sum(books["balances"].values()), f"{name}不平：{books}")
         balances = "  ".join(f"{ACCOUNTS[each]} {signed_yuan(fen)}" for each, fen in books["balances"].items())
         stage.fact(name, balances)
-    stage.good("借贷相抵，合计 0.00 元 · the ledger adds up to zero")
+    stage.good("借贷相抵，合计 ¥0.00 · the ledger adds up to zero")
 
 
 def spoken(duration: timedelta) -> str:
