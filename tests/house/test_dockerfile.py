@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,9 @@ class Stage:
                 shutil.copy2(found, destination)
 
     def variables(self) -> dict[str, str]:
+        """The stage's environment over ours; `python` is there, as in the base image (Debian has `python3` only)."""
         outside = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+        outside["PATH"] = f"{Path(sys.executable).parent}:{outside.get('PATH', os.defpath)}"
         return {**outside, **self.env}
 
 
