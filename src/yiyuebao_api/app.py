@@ -48,9 +48,9 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
         generate_unique_id_function=lambda route: route.name, separate_input_output_schemas=False,
     )  # fmt: skip
     problems.install(app)
+    app.include_router(health.router)  # first: routes are tried in this order, and probes come every second
     for router in api.routers():
         app.include_router(router)
-    app.include_router(health.router)
     if settings.http.docs:
         _serve_docs(app)
     app.openapi = lambda: openapi.whole(app)  # type: ignore[method-assign]

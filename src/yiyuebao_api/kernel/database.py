@@ -296,7 +296,7 @@ def after_commit(tx: AsyncSession, follow: Callable[[], Awaitable[None]]) -> Non
     tx.info.setdefault("after_commit", []).append(follow)
 
 
-def get_begin(connection: HTTPConnection) -> Begin:
+async def get_begin(connection: HTTPConnection) -> Begin:  # FastAPI would run a plain one in a thread
     return cast("Begin", connection.app.state.database.begin_for_request)
 
 
