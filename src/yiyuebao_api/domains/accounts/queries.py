@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -105,15 +105,18 @@ async def lock_allowance(tx: AsyncSession, subject: bytes, *, now: datetime) -> 
     return (await tx.scalars(locked)).one()
 
 
+#: Built once: nearly every request asks this.
+_LOOK = select(
+    Session.method, Session.last_used_at, Session.expires_at, Session.revoked_at, Session.account_id, Session.mode,
+    Session.hospital_id,
+).where(Session.id == bindparam("session_id"))  # fmt: skip
+
+
 async def look_at_session(
     tx: AsyncSession, session_id: SessionId
 ) -> tuple[SessionFacts, AccountId, Mode, HospitalId | None] | None:
     """What a request needs to know of its session: one row by primary key, without locking or loading it."""
-    wanted = select(
-        Session.method, Session.last_used_at, Session.expires_at, Session.revoked_at, Session.account_id, Session.mode,
-        Session.hospital_id,
-    ).where(Session.id == session_id)  # fmt: skip
-    row = (await tx.execute(wanted)).one_or_none()
+    row = (await tx.execute(_LOOK, {"session_id": session_id})).one_or_none()
     if row is None:
         return None
     method, last_used_at, expires_at, revoked_at, account_id, mode, hospital_id = row
