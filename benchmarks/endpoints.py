@@ -1,7 +1,8 @@
 """What one request costs: the service's two hottest reads beside a bare ASGI application on the same database.
 
     python -m benchmarks.endpoints            # about four minutes
-    python -m benchmarks.endpoints --quick    # a smoke run, under half a minute
+    python -m benchmarks.endpoints --quick    # a smoke run
+    python -m benchmarks.endpoints --beside ../before/src    # and another state of the code, turn by turn
 
 Starts a durable MariaDB of its own, migrates and seeds it, and measures with as many connections as the pool has and with
 four times as many; then two processes beside one. Rounds take turns, each figure is the median of three. Nothing here
@@ -16,6 +17,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import uvloop
 from sqlalchemy import select
@@ -72,8 +74,9 @@ async def body_of(program: Program, request: bytes) -> dict[str, object]:
 async def run(house: House, options: argparse.Namespace) -> None:
     booking, token = await make_booking(house)
     one, two = house.serve(), house.serve(workers=2)
+    beside = [house.serve(source=options.beside)] if options.beside else []
     ceiling = house.program("ceiling", "benchmarks.ceiling")
-    for program in (one, two, ceiling):
+    for program in (one, two, ceiling, *beside):
         await program.ready()
     read = get(f"/v1/bookings/{booking.id}", token)
     around = get(_AROUND)
@@ -90,6 +93,12 @@ async def run(house: House, options: argparse.Namespace) -> None:
         Cell("GET /v1/nearby/services", one, around, rows),
         Cell("GET /healthz", one, get("/healthz"), None),
     ]
+    for other in beside:
+        cells += [
+            Cell("before: bookings/{id}", other, read, row),
+            Cell("before: nearby/services", other, around, rows),
+            Cell("before: healthz", other, get("/healthz"), None),
+        ]
     found: defaultdict[tuple[str, int], list[Figures]] = defaultdict(list)
     for cell in cells:
         await measure(cell.program, cell.request, connections=POOL, seconds=options.seconds / 2)
@@ -145,6 +154,7 @@ async def compare_workers(one: Program, two: Program, requests: dict[str, bytes]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round of each: shows that it works, no more")
+    parser.add_argument("--beside", type=Path, help="a `src` folder, of another state of the service")
     options = parser.parse_args()
     options.rounds, options.seconds = (1, 0.5) if options.quick else (3, 3.0)
     with House.standing() as house:

@@ -258,9 +258,12 @@ class House:
         self._stack.callback(made.stop)
         return made
 
-    def serve(self, *, workers: int = 1, **settings: str) -> Program:
-        """The service itself."""
-        return self.program(f"serve-{workers}", "yiyuebao_api", "serve", "--workers", str(workers), **settings)
+    def serve(self, *, workers: int = 1, source: Path | None = None, **settings: str) -> Program:
+        """The service itself, or another state of it, whose `src` folder is given."""
+        if source is not None:
+            settings["PYTHONPATH"] = str(source.resolve())
+        name = f"serve-{workers}" if source is None else f"serve-{source.resolve().parent.name}"
+        return self.program(name, "yiyuebao_api", "serve", "--workers", str(workers), **settings)
 
 
 class Program(Daemon):
