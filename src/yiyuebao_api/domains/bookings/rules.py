@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from yiyuebao_api.domains.bookings.problems import BookingStateRefused, VisitAlreadyArrived
 from yiyuebao_api.kernel.money import Fen
@@ -90,6 +90,13 @@ def check_move(before: BookingState, after: BookingState) -> None:
     """Raises BookingStateRefused for a move that is not in MOVES."""
     if after not in MOVES[before]:
         raise BookingStateRefused(state=before.value)
+
+
+class BilledLine(NamedTuple):
+    """A part of a booking's price."""
+
+    kind: str
+    amount_fen: Fen
 
 
 @dataclass(frozen=True, slots=True)

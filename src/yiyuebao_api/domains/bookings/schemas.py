@@ -8,9 +8,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
 
-from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove
+from yiyuebao_api.domains.bookings.models import Booking, BookingMove
 from yiyuebao_api.domains.bookings.rules import (
     ActorKind,
+    BilledLine,
     BookingState,
     Cancellation,
     Keeping,
@@ -147,7 +148,7 @@ class BookingOut(Out):
     created_at: Moment
 
     @classmethod
-    def of(cls, booking: Booking, lines: Sequence[BookingLine], now: datetime, *, masked: bool = False) -> Self:
+    def of(cls, booking: Booking, lines: Sequence[BilledLine], now: datetime, *, masked: bool = False) -> Self:
         """`masked` for lists of a hospital: name, phone and address to the district (RULE-148)."""
         contact = booking.contact
         return cls(
