@@ -150,6 +150,18 @@ async def test_a_day_is_free_only_if_schedules_say_so(api: Api, app: FastAPI, da
     ]
 
 
+async def test_the_next_free_time_is_of_a_place_where_it_can_be_had(api: Api, app: FastAPI, database: Database) -> None:
+    """Too far for a home visit, so the sooner time of the home pool is nothing to the caller."""
+    made = await offer(database, north_km=5, pool=False, place=Place.BOTH, site={"radius_m": 3000})
+    await make_pool(database, made[0], place=Place.HOME)
+    await make_pool(database, made[0], place=Place.HOSPITAL, lead_minutes=4 * 24 * 60)
+    near, far = {"lat": HAIKOU[0] + 4 * NORTH}, {"lat": HAIKOU[0]}
+    (soon,) = await search(api, app, **near)
+    (late,) = await search(api, app, **far)
+    assert datetime.fromisoformat(soon["next_free_at"]) < clock.now() + timedelta(days=2)
+    assert datetime.fromisoformat(late["next_free_at"]) > clock.now() + timedelta(days=4)
+
+
 async def test_soonest_first(api: Api, app: FastAPI, database: Database) -> None:
     later = await offer(database, name="近而晚", north_km=1, pool=False)
     await make_pool(database, later[0], lead_minutes=3 * 24 * 60)
@@ -289,13 +301,11 @@ async def test_without_an_index_the_tables_answer_the_same(
         await offer(database, north_km=km, name=str(km), item_fee_fen=Fen(9000 - km))
     with_index = await search(api, app, **asked)
     index: NearbyIndex = app.state.nearby
-    heard, index._heard = index._heard, float("-inf")
-    try:
-        async with index._one_at_a_time:
-            assert index.snapshot is None
-            answer = (await api.get("/v1/nearby/services", params={**HERE, **asked})).json()
-            district = (await api.get("/v1/nearby/services", params={"adcode": "460106"})).json()
-    finally:
+    async with index._one_at_a_time:  # it hears nothing, and what it knew is too old
+        heard, index._heard = index._heard, float("-inf")
+        assert index.snapshot is None
+        answer = (await api.get("/v1/nearby/services", params={**HERE, **asked})).json()
+        district = (await api.get("/v1/nearby/services", params={"adcode": "460106"})).json()
         index._heard = heard
     assert answer["items"] == with_index
     assert len(with_index) == 7

@@ -33,7 +33,7 @@ from yiyuebao_api.domains.schedules.rules import (
     slots_of_day,
     windows_of,
 )
-from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, PoolId, ServiceId, SiteId
+from yiyuebao_api.kernel.ids import ClinicianId, PoolId, ServiceId
 
 DAY = date(2026, 11, 25)  # a Wednesday
 BEFORE = datetime(2026, 11, 20, tzinfo=UTC)
@@ -41,7 +41,7 @@ NURSE, OTHER = ClinicianId.new(), ClinicianId.new()
 
 
 def make_need(duration: int = 60, before: int = 0, after: int = 0, lead: int = 0, **season: date) -> Need:
-    return Need(ServiceId.new(), HospitalId.new(), SiteId.new(), duration, before, after, lead, **season)
+    return Need(ServiceId.new(), duration, before, after, lead, **season)
 
 
 def make_crew(*windows: Window, capacity: int = 1, lead: int = 0, horizon: int = 60, **more: object) -> Crew:

@@ -112,12 +112,15 @@ class Shown(NamedTuple):
     site_name: str
     address: str
     adcode: str
+    goes_home: int
+    radius_m: int
+    adcodes: str
 
 
 _SHOWN = (
     "SELECT o.service_id, o.name, o.category_code, o.place, o.price_fen, o.hospital_price_fen, o.duration_min,"
-    " o.picture_url, o.hospital_id, t.hospital_name, t.hospital_level, o.site_id, t.name, t.address, t.adcode"
-    " FROM nearby_offer o STRAIGHT_JOIN nearby_site t ON t.site_id = o.site_id"
+    " o.picture_url, o.hospital_id, t.hospital_name, t.hospital_level, o.site_id, t.name, t.address, t.adcode,"
+    " t.goes_home, t.radius_m, t.adcodes FROM nearby_offer o STRAIGHT_JOIN nearby_site t ON t.site_id = o.site_id"
     " WHERE o.service_id IN ({0}) AND o.listed AND t.`open` AND t.licence_until >= %s"
     " AND (o.season_from IS NULL OR o.season_from <= %s) AND (o.season_until IS NULL OR o.season_until >= %s)"
 )

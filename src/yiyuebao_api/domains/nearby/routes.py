@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from math import isfinite
 from typing import Annotated, Any, cast
 
@@ -25,7 +24,7 @@ from yiyuebao_api.kernel.ids import HospitalId, Id, ServiceId, SiteId
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, Paging, cursor_of
 from yiyuebao_api.kernel.problems import refuses
-from yiyuebao_api.kernel.schema import Adcode
+from yiyuebao_api.kernel.schema import Adcode, Day
 
 public = APIRouter(prefix="/v1/nearby", tags=["nearby"])
 
@@ -107,8 +106,8 @@ async def find_nearby_services(
     radius_m: Radius = RADIUS_M, category: Category = None,
     place: Annotated[Place | None, Query(description="`home`: whose staff come here; `hospital`: to go to.")] = None,
     max_price_fen: Annotated[int | None, Query(ge=0, le=10_000_000, description="At most so many fen.")] = None,
-    earliest: Annotated[date | None, Query(description="With a free slot on or after this day in Shanghai.")] = None,
-    latest: Annotated[date | None, Query(description="With a free slot on or before this day.")] = None,
+    earliest: Annotated[Day | None, Query(description="With a free slot on or after this day in Shanghai.")] = None,
+    latest: Annotated[Day | None, Query(description="With a free slot on or before this day.")] = None,
     sort: Annotated[Sort, Query(description="`soonest` orders the 200 nearest by their next slot.")] = Sort.DISTANCE,
 ) -> Response:  # fmt: skip
     """Published services in season that can be had at a place: home services only where their area covers it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from math import asin, cos, radians, sin, sqrt
 
 from yiyuebao_api.domains.catalogue.rules import Place
+from yiyuebao_api.domains.hospitals.rules import prefix_of
 from yiyuebao_api.domains.nearby.problems import PeriodNotSearchable
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.kernel.money import Fen
@@ -60,6 +61,20 @@ def searched_days(earliest: date | None, latest: date | None, today: date) -> Da
     if last < first or last - first > SEARCHED_AT_MOST:
         raise PeriodNotSearchable
     return Days(first, last)
+
+
+def serves(prefixes: Iterable[str], region: str) -> bool:
+    """Whether named districts and the region asked about have a place in common."""
+    return any(region.startswith(prefix) or prefix.startswith(region) for prefix in prefixes)
+
+
+def comes_home(
+    metres: float | None, adcode: str | None, *, goes_home: bool, radius_m: int, adcodes: Sequence[str]
+) -> bool:
+    """Whether a site's staff come to the place asked about, as far as the search knows it (RULE-44)."""
+    if not goes_home or (metres is not None and metres > radius_m):
+        return False
+    return adcode is None or not adcodes or serves(adcodes, prefix_of(adcode))
 
 
 # ── days ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.hospitals.rules import adcode_range, prefix_of
-from yiyuebao_api.domains.nearby.rules import Sort, Wanted, chord_of, masks_of, on_sphere
+from yiyuebao_api.domains.nearby.rules import Sort, Wanted, chord_of, masks_of, on_sphere, serves
 
 HOME, HOSPITAL = 1, 2
 _PLACES = {Place.HOME.value: HOME, Place.HOSPITAL.value: HOSPITAL, Place.BOTH.value: HOME | HOSPITAL}
@@ -249,7 +249,7 @@ class Snapshot:
         inside = self._located(wanted, self.tree_sites)
         if not located:
             for position in np.nonzero(self.sites.restricted[self.tree_sites] & ~inside)[0]:
-                inside[position] = _serves(self.sites.adcodes[self.tree_sites[position]], region)
+                inside[position] = serves(self.sites.adcodes[self.tree_sites[position]], region)
         return self.tree_sites[inside]
 
     def _nearest(self, wanted: Wanted, want: int, after: tuple[float, bytes] | None) -> list[Found]:
@@ -345,7 +345,7 @@ class Snapshot:
         if wanted.adcode is not None:
             region = prefix_of(wanted.adcode)
             for position in np.nonzero(reached & self.sites.restricted[sites])[0]:
-                reached[position] = _serves(self.sites.adcodes[sites[position]], region)
+                reached[position] = serves(self.sites.adcodes[sites[position]], region)
         return reached
 
     def _price(self, rows: Any, wanted: Wanted) -> NDArray[np.int32]:
@@ -401,11 +401,6 @@ class Reader:
         parts = self._columns or [_columns((), self._sites, self._categories)]
         merged = parts[0].map(lambda _, name: np.concatenate([getattr(each, name) for each in parts]))
         return _finished(number, epoch, self._sites, _sorted(merged), self._categories)
-
-
-def _serves(prefixes: Iterable[str], region: str) -> bool:
-    """Whether named districts and the region asked about have a place in common."""
-    return any(region.startswith(prefix) or prefix.startswith(region) for prefix in prefixes)
 
 
 def _ordinal(day: date | None, otherwise: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,7 +44,6 @@ from yiyuebao_api.kernel.ids import (
     PoolId,
     ScheduleExceptionId,
     ServiceId,
-    SiteId,
 )
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
@@ -190,14 +189,14 @@ async def draw_of(tx: AsyncSession, pool_id: PoolId) -> Draw | None:
 
 
 _REACH = (
-    "SELECT s.id, s.hospital_id, s.site_id, v.duration_min, v.buffer_before_min, v.buffer_after_min, v.lead_minutes,"
-    " v.season_from, v.season_until, d.pool_id, p.version FROM service s JOIN service_version v ON v.id = s.current"
+    "SELECT s.id, v.duration_min, v.buffer_before_min, v.buffer_after_min, v.lead_minutes,"
+    " v.season_from, v.season_until, d.pool_id, p.version, d.place FROM service s JOIN service_version v ON v.id = s.current"
     " JOIN pool_service d ON d.service_id = s.id JOIN pool p ON p.id = d.pool_id WHERE s.id IN ({0})"
 )
 
 
 async def reach_of(
-    tx: AsyncSession, service_ids: Sequence[ServiceId], place: Place | None
+    tx: AsyncSession, service_ids: Sequence[ServiceId], place: Place | None, *, not_at_home: Container[ServiceId] = ()
 ) -> dict[ServiceId, tuple[Need, list[Draw]]]:
     """What the published versions of some items ask of a schedule, and their pools for one place or for all."""
     statement = _REACH.format(_holders(service_ids))
@@ -207,10 +206,11 @@ async def reach_of(
     found: dict[ServiceId, tuple[Need, list[Draw]]] = {}
     for row in await _rows(tx, statement, parameters):
         service_id = ServiceId.of(row[0])
+        if row[9] == Place.HOME.value and service_id in not_at_home:
+            continue
         if service_id not in found:
-            need = Need(service_id, HospitalId.of(row[1]), SiteId.of(row[2]), *row[3:9])
-            found[service_id] = need, []
-        found[service_id][1].append(Draw(PoolId.of(row[9]), row[10]))
+            found[service_id] = Need(service_id, *row[1:7]), []
+        found[service_id][1].append(Draw(PoolId.of(row[7]), row[8]))
     return found
 
 
@@ -305,7 +305,7 @@ async def _read_crews(tx: AsyncSession, pool_ids: Sequence[PoolId], today: date)
 
 
 _TAKEN = (
-    "SELECT pool_id, day, busy_from, busy_until FROM claim WHERE pool_id IN ({0}) AND day BETWEEN %s AND %s"
+    "SELECT pool_id, day, busy_from, busy_until, COUNT(*) FROM claim WHERE pool_id IN ({0}) AND day BETWEEN %s AND %s"
     " AND released_at IS NULL AND (kept_at IS NOT NULL OR (lapsed_at IS NULL AND held_until > %s))"
 )
 
@@ -317,10 +317,11 @@ async def taken_of(
     """The live claims of some pools from one day to another, both included, by pool and day; same rule as `is_live`."""
     left_out = [claim_id.bytes for claim_id in but]
     statement = _TAKEN.format(_holders(pool_ids)) + (f" AND id NOT IN ({_holders(left_out)})" if left_out else "")
+    statement += " GROUP BY pool_id, day, busy_from, busy_until"
     parameters = [*(pool_id.bytes for pool_id in pool_ids), first, last, now.astimezone(UTC).replace(tzinfo=None)]
     found: defaultdict[tuple[PoolId, date], list[Busy]] = defaultdict(list)
-    for pool, day, busy_from, busy_until in await _rows(tx, statement, [*parameters, *left_out]):
-        busy = busy_of(day, busy_from.replace(tzinfo=UTC), busy_until.replace(tzinfo=UTC))
+    for pool, day, busy_from, busy_until, claims in await _rows(tx, statement, [*parameters, *left_out]):
+        busy = busy_of(day, busy_from.replace(tzinfo=UTC), busy_until.replace(tzinfo=UTC), claims)
         found[PoolId.of(pool), day].append(busy)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -47,7 +46,7 @@ from yiyuebao_api.kernel.idempotency import OnceRoute
 from yiyuebao_api.kernel.ids import ScheduleExceptionId, ServiceId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
 from yiyuebao_api.kernel.problems import NotFound, merge, refuses
-from yiyuebao_api.kernel.schema import Moment
+from yiyuebao_api.kernel.schema import Day, Moment
 
 public = APIRouter(prefix="/v1/schedules", tags=["schedules"], route_class=OnceRoute)
 desk = APIRouter(prefix="/v1/hospital/schedules", tags=["schedules"], route_class=OnceRoute)
@@ -169,7 +168,7 @@ async def remove_exception(caller: HospitalDesk, pool: EditedPool, exception_id:
 
 
 @desk.get("/roster", summary="当日排班")
-async def show_roster_of_day(caller: HospitalDesk, tx: Tx, day: date) -> RosterDayOut:
+async def show_roster_of_day(caller: HospitalDesk, tx: Tx, day: Day) -> RosterDayOut:
     """Who works on a day in Shanghai, by pool and start, and who of them is away."""
     lines = await service.roster_of_day(tx, caller.hospital_id, day)
     return RosterDayOut(day=day, items=[RosterLineOut.of(line.shift, line.clinician, line.leave) for line in lines])

@@ -15,12 +15,13 @@ from typing import Protocol
 
 from yiyuebao_api.domains.catalogue.rules import in_season
 from yiyuebao_api.kernel.clock import SHANGHAI
-from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, PoolId, ServiceId, SiteId
+from yiyuebao_api.kernel.ids import ClinicianId, PoolId, ServiceId
 
 DAY_MINUTES = 1440
 #: RULE-44 (b): the hours a pool may open without having said that it works at night.
 DAYTIME = (8 * 60, 20 * 60)
 LEAD_MINUTES, HORIZON_DAYS = 240, 14
+_MIDNIGHT, _AHEAD = time(tzinfo=UTC), SHANGHAI.utcoffset(None)
 LISTED_AT_MOST = timedelta(days=31)
 
 
@@ -36,14 +37,20 @@ class Need:
     """What a visit for one service asks of a schedule, in minutes; the buffers are busy time around the visit."""
 
     service_id: ServiceId
-    hospital_id: HospitalId
-    site_id: SiteId
     duration_min: int
     buffer_before_min: int
     buffer_after_min: int
     lead_minutes: int
     season_from: date | None = None
     season_until: date | None = None
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Equal for items that fit into the same slots."""
+        return (
+            self.duration_min, self.buffer_before_min, self.buffer_after_min, self.lead_minutes, self.season_from,
+            self.season_until,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +131,11 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Minutes of a day that one live claim takes, buffers included; half-open."""
+    """Minutes of a day that so many live claims take, buffers included; half-open."""
 
     start: int
     end: int
+    claims: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,7 @@ def day_of(moment: datetime) -> date:
 
 def moment_of(day: date, minute: int) -> datetime:
     """Aware UTC of a minute after midnight in Shanghai; 1440 is the next midnight."""
-    return (datetime.combine(day, time(), SHANGHAI) + timedelta(minutes=minute)).astimezone(UTC)
+    return datetime.combine(day, _MIDNIGHT) + timedelta(minutes=minute) - _AHEAD
 
 
 def minute_of(day: date, moment: datetime) -> float:
@@ -157,10 +165,10 @@ def minute_of(day: date, moment: datetime) -> float:
     return (moment - moment_of(day, 0)).total_seconds() / 60
 
 
-def busy_of(day: date, busy_from: datetime, busy_until: datetime) -> Busy:
-    """A claim's minutes of its day, rounded outwards."""
+def busy_of(day: date, busy_from: datetime, busy_until: datetime, claims: int = 1) -> Busy:
+    """Claims' minutes of their day, rounded outwards."""
     start, end = minute_of(day, busy_from), minute_of(day, busy_until)
-    return Busy(int(start // 1), int(-(-end // 1)))
+    return Busy(int(start // 1), int(-(-end // 1)), claims)
 
 
 def days_between(first: datetime, last: datetime) -> list[date]:
@@ -219,7 +227,11 @@ def peak(taken: Iterable[Busy], start: int, end: int) -> int:
     """The largest number of claims that are busy at one moment of the half-open span."""
     inside = [busy for busy in taken if busy.start < end and busy.end > start]
     turns = {start, *(busy.start for busy in inside if busy.start > start)}
-    return max((sum(busy.start <= turn < busy.end for busy in inside) for turn in turns), default=0)
+    return max((_claims_at(turn, inside) for turn in turns), default=0)
+
+
+def _claims_at(turn: int, taken: Iterable[Busy]) -> int:
+    return sum(busy.claims for busy in taken if busy.start <= turn < busy.end)
 
 
 def room(capacity: int, windows: Sequence[Window], taken: Iterable[Busy], start: int, end: int) -> int:
@@ -236,7 +248,7 @@ def room(capacity: int, windows: Sequence[Window], taken: Iterable[Busy], start:
     turns.update(edge for window in own for edge in (window.start, window.end))
     return min(
         next((w.capacity for w in own if w.start <= turn < w.end and w.capacity is not None), capacity)
-        - sum(busy.start <= turn < busy.end for busy in inside)
+        - _claims_at(turn, inside)
         for turn in turns
         if start <= turn < end
     )
@@ -262,7 +274,8 @@ class _Day:
         for shift in shifts:
             if not _away(crew, shift, day, shift.start, shift.end, whole=True):
                 most[shift.clinician_id] = max(shift.max_visits, most.get(shift.clinician_id, 0))
-        return cls(crew, day, windows_of(crew, day), taken, shifts, sum(most.values()) - len(taken))
+        visits_left = sum(most.values()) - sum(busy.claims for busy in taken)
+        return cls(crew, day, windows_of(crew, day), taken, shifts, visits_left)
 
     def left(self, visit: tuple[int, int], busy: tuple[int, int]) -> int:
         """Places left for a visit; zero or below when none is."""
@@ -289,8 +302,10 @@ def _away(crew: Crew, shift: Shift, day: date, start: int, end: int, *, whole: b
     return False
 
 
-def slots_of_day(crew: Crew, need: Need, day: date, taken: Sequence[Busy], now: datetime) -> Iterator[Slot]:
-    """Every time of that day at which a visit may start, in order, full ones with `left` 0.
+def slots_of_day(
+    crew: Crew, need: Need, day: date, taken: Sequence[Busy], now: datetime, *, at: datetime | None = None
+) -> Iterator[Slot]:
+    """Every time of that day at which a visit may start (with `at`, only then), in order, full ones with `left` 0.
 
     `taken` are the live claims of the pool on that day. Inside opening hours, after the lead time of pool and item (the
     longer one), within the horizon counted in days, in season, and with its buffers inside the same day in Shanghai.
@@ -308,16 +323,18 @@ def slots_of_day(crew: Crew, need: Need, day: date, taken: Sequence[Busy], now: 
             busy = (start - need.buffer_before_min, start + need.duration_min + need.buffer_after_min)
             if start < first_minute or busy[0] < 0 or busy[1] > DAY_MINUTES:
                 continue
+            starts_at = moment_of(day, start)
+            if at is not None and at != starts_at:
+                continue
             left = facts.left((start, start + need.duration_min), busy)
-            yield Slot(moment_of(day, start), moment_of(day, start + need.duration_min), max(0, left))
+            yield Slot(starts_at, moment_of(day, start + need.duration_min), max(0, left))
 
 
 def slot_at(crew: Crew, need: Need, starts_at: datetime, taken: Sequence[Busy], now: datetime) -> Slot | None:
     """The slot that starts then, full or not; None when there is none. The very slots that are listed."""
     # In Python a moment of a repeated hour (a zone's night back to winter) equals no moment of another zone.
     moment = starts_at.astimezone(UTC)
-    slots = slots_of_day(crew, need, day_of(moment), taken, now)
-    return next((slot for slot in slots if slot.starts_at == moment), None)
+    return next(slots_of_day(crew, need, day_of(moment), taken, now, at=moment), None)
 
 
 def seats_again(

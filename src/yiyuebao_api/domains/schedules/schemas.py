@@ -22,7 +22,7 @@ from yiyuebao_api.domains.schedules.rules import (
     Weekly,
 )
 from yiyuebao_api.kernel.ids import ClinicianId, LeaveId, PoolId, ScheduleExceptionId, ServiceId, SiteId
-from yiyuebao_api.kernel.schema import In, Line, Moment, Out, Whole, example
+from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, Whole, example
 
 #: A time of the day in Shanghai; `24:00` ends a day.
 Clock = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"), Field(examples=["08:00"])]
@@ -170,7 +170,7 @@ class ExceptionIn(_Hours):
 
     model_config = example(day="2026-12-01", kind="closed", start="00:00", end="24:00", reason="全院停电检修")
 
-    day: Annotated[date, Field(examples=["2026-12-01"])]
+    day: Day
     kind: ExceptionKind
     start: Clock = "00:00"
     end: Clock = "24:00"

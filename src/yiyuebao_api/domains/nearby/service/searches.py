@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.nearby import queries
 from yiyuebao_api.domains.nearby.index import NearbyIndex
 from yiyuebao_api.domains.nearby.queries import Shown
-from yiyuebao_api.domains.nearby.rules import EARTH_M, Sort, Wanted, metres_of
+from yiyuebao_api.domains.nearby.rules import EARTH_M, Sort, Wanted, comes_home, metres_of
 from yiyuebao_api.domains.nearby.snapshot import Found, FoundSite, SiteRow, Snapshot
 from yiyuebao_api.domains.schedules.rules import DAY_MINUTES, moment_of
 from yiyuebao_api.domains.schedules.service import next_free
@@ -64,55 +66,66 @@ async def find_services(
     """
     find = _Finder(tx, index, wanted)
     if wanted.sort is Sort.SOONEST:
-        return await _soonest(tx, find, wanted, limit, after, now)
+        return await _soonest(tx, find, wanted, limit=limit, after=after, now=now)
     hits: list[Hit] = []
     while len(hits) <= limit:
         asked = limit + 1 - len(hits) + _SPARE
         found = await find(asked, after)
-        hits += await _confirmed(tx, wanted, found, now)
+        true = await _still_true(tx, wanted, found)
+        hits += true if wanted.days is None else await _free_then(tx, wanted, true, now)
         if len(found) < asked:
             break
         after = found[-1].key, found[-1].service_id
-    return SearchPage(hits[:limit], len(hits) > limit)
+    shown = hits[:limit]
+    return SearchPage(
+        shown if wanted.days is not None else await _with_next_free(tx, wanted, shown, now), len(hits) > limit
+    )
 
 
 async def _soonest(
-    tx: AsyncSession, find: _Finder, wanted: Wanted, limit: int, after: tuple[float, bytes] | None, now: datetime
+    tx: AsyncSession, find: _Finder, wanted: Wanted, *, limit: int, after: tuple[float, bytes] | None, now: datetime
 ) -> SearchPage:
-    hits = await _confirmed(tx, wanted, await find(_SOONEST_OF, None), now)
-    ordered = sorted(
-        (
-            hit._replace(key=hit.next_free_at.timestamp())
-            for hit in hits if hit.next_free_at is not None
-        ),
-        key=lambda hit: (hit.key, hit.shown.service_id),
-    )  # fmt: skip
+    free = await _free_then(tx, wanted, await _still_true(tx, wanted, await find(_SOONEST_OF, None)), now)
+    keyed = [hit._replace(key=hit.next_free_at.timestamp()) for hit in free if hit.next_free_at is not None]
+    ordered = sorted(keyed, key=lambda hit: (hit.key, hit.shown.service_id))
     if after is not None:
         ordered = [hit for hit in ordered if (hit.key, hit.shown.service_id) > after]
     return SearchPage(ordered[:limit], len(ordered) > limit)
 
 
-async def _confirmed(tx: AsyncSession, wanted: Wanted, found: Sequence[Found], now: datetime) -> list[Hit]:
-    """What is found and still true, in the same order."""
+async def _still_true(tx: AsyncSession, wanted: Wanted, found: Sequence[Found]) -> list[Hit]:
+    """What is found and holds by the tables, in the same order."""
     shown = await queries.offers_shown(tx, [each.service_id for each in found], wanted)
-    place = wanted.place
-    first = moment_of(wanted.days.first, 0) if wanted.days else None
-    last = moment_of(wanted.days.last, DAY_MINUTES) if wanted.days else None
+    return [
+        Hit(shown[each.service_id], None if each.squared is None else metres_of(each.squared), None, each.key)
+        for each in found
+        if each.service_id in shown
+    ]
+
+
+async def _free_then(tx: AsyncSession, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
+    """Those that have a free place (in the days asked for)."""
+    return [hit for hit in await _with_next_free(tx, wanted, hits, now) if hit.next_free_at is not None]
+
+
+async def _with_next_free(tx: AsyncSession, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
+    """The same hits with the first free time at a place where each can be had: at home only where its staff come."""
+    ids = [ServiceId.of(hit.shown.service_id) for hit in hits]
+    away = {service_id for service_id, hit in zip(ids, hits, strict=True) if not _comes(wanted, hit)}
     free = await next_free(
-        tx, [ServiceId.of(service_id) for service_id in shown], place=place, now=now, horizon_days=_HORIZON_DAYS,
-        first=first, last=last,
+        tx, ids, place=wanted.place, now=now, horizon_days=_HORIZON_DAYS, not_at_home=away,
+        first=moment_of(wanted.days.first, 0) if wanted.days else None,
+        last=moment_of(wanted.days.last, DAY_MINUTES) if wanted.days else None,
     )  # fmt: skip
-    hits = []
-    for each in found:
-        row = shown.get(each.service_id)
-        if row is None:
-            continue
-        next_free_at = free.get(ServiceId.of(each.service_id))
-        if wanted.days is not None and next_free_at is None:
-            continue
-        metres = None if each.squared is None else metres_of(each.squared)
-        hits.append(Hit(row, metres, next_free_at, each.key))
-    return hits
+    return [hit._replace(next_free_at=free.get(service_id)) for service_id, hit in zip(ids, hits, strict=True)]
+
+
+def _comes(wanted: Wanted, hit: Hit) -> bool:
+    row = hit.shown
+    return row.place != Place.BOTH.value or comes_home(
+        hit.metres, wanted.adcode, goes_home=bool(row.goes_home), radius_m=row.radius_m,
+        adcodes=json.loads(row.adcodes),
+    )  # fmt: skip
 
 
 class HospitalHit(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,8 +34,8 @@ _SOON = timedelta(days=3)
 def need_of(service: Service, version: ServiceVersion) -> Need:
     """What a visit for this version of the item asks of a schedule."""
     return Need(
-        service.id, service.hospital_id, service.site_id, version.duration_min, version.buffer_before_min,
-        version.buffer_after_min, version.lead_minutes, version.season_from, version.season_until,
+        service.id, version.duration_min, version.buffer_before_min, version.buffer_after_min, version.lead_minutes,
+        version.season_from, version.season_until,
     )  # fmt: skip
 
 
@@ -69,36 +69,39 @@ async def list_slots(
 
 async def next_free(
     tx: AsyncSession, service_ids: Sequence[ServiceId], *, place: Place | None, now: datetime, horizon_days: int,
-    first: datetime | None = None, last: datetime | None = None,
+    first: datetime | None = None, last: datetime | None = None, not_at_home: Container[ServiceId] = (),
 ) -> dict[ServiceId, datetime]:  # fmt: skip
     """The start of the first slot with a place left, of each published item that has one within the horizon.
 
-    `place` None takes whichever is earlier; `first` and `last` narrow it to the slots that start in that half-open
-    period. The number of selects does not grow with the number of items.
+    `place` None takes whichever is earlier, home left out for the items in `not_at_home`; `first` and `last` narrow it
+    to the slots that start in that half-open period. The number of selects does not grow with the number of items.
     """
     if not service_ids:
         return {}
-    reach = await queries.reach_of(tx, service_ids, place)
+    reach = await queries.reach_of(tx, service_ids, place, not_at_home=not_at_home)
     crews = await queries.crews_of(tx, {draw for _, some in reach.values() for draw in some}, today=day_of(now))
     earliest = max(first, now) if first is not None else now
     latest = now + timedelta(days=horizon_days + 1)
     latest = min(last, latest) if last is not None else latest
     found: dict[ServiceId, datetime] = {}
     for start, end in ((earliest, min(latest, earliest + _SOON)), (earliest + _SOON, latest)):
-        open_items = {
-            need: [crews[draw.pool_id] for draw in draws if draw.pool_id in crews]
-            for service_id, (need, draws) in reach.items()
-            if service_id not in found
-        }
+        waiting = [(need, draws) for service_id, (need, draws) in reach.items() if service_id not in found]
+        pools = {draw.pool_id for _, draws in waiting for draw in draws}
         days = days_between(start, end)
-        pools = {crew.pool_id for some in open_items.values() for crew in some}
         if not days or not pools:
             continue
         taken = await queries.taken_of(tx, list(pools), days[0], days[-1], now=now)
-        for need, some in open_items.items():
-            starts = [_first_start(crew, need, days, taken, earliest=earliest, latest=latest, now=now) for crew in some]
-            if real := [each for each in starts if each is not None]:
-                found[need.service_id] = min(real)
+        known: dict[tuple[object, ...], datetime | None] = {}  # items of one pool mostly ask for the same
+        for need, draws in waiting:
+            for draw in draws:
+                asked = (draw.pool_id, *need.shape)
+                if asked not in known:
+                    known[asked] = _first_start(
+                        crews[draw.pool_id], need, days, taken, earliest=earliest, latest=latest, now=now
+                    )
+                first_start = known[asked]
+                if first_start is not None and first_start < found.get(need.service_id, latest):
+                    found[need.service_id] = first_start
     return found
 
 
