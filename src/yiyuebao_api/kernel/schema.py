@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, Strict, StringConstraints
@@ -43,6 +43,16 @@ Moment = Annotated[
     PlainSerializer(wire_time, return_type=str, when_used="json"),
     Field(examples=["2026-11-23T09:00:00+08:00"]),
 ]
+
+
+def _in_our_time(value: date) -> date:
+    if not 2000 <= value.year <= 2199:  # a day's midnight, and the days around it, must exist
+        raise ValueError("日期超出范围")
+    return value
+
+
+#: A calendar day in Shanghai that somebody plans with.
+Day = Annotated[date, AfterValidator(_in_our_time), Field(examples=["2026-11-25"])]
 
 #: An amount a client may set (a desk its prices): whole fen, at most 100 000 yuan.
 PriceIn = Annotated[Fen, Strict(), Field(ge=0, le=10_000_000, examples=[19900])]

@@ -31,7 +31,7 @@ from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.rules import prefix_of
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, RegionalPolicyId, ServiceId, ServiceVersionId, SiteId
 from yiyuebao_api.kernel.money import Fen, total
-from yiyuebao_api.kernel.schema import In, Line, Moment, Out, PriceIn, Whole, example
+from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, PriceIn, Whole, example
 
 Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
 ItemCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9-]{1,19}$"), Field(examples=["N05"])]
@@ -92,8 +92,8 @@ class DraftIn(In):
     item_fee_fen: PriceIn = Fen(0)
     material_fee_fen: PriceIn = Fen(0)
     travel_fee_fen: PriceIn = Fen(0)
-    season_from: date | None = None
-    season_until: date | None = None
+    season_from: Day | None = None
+    season_until: Day | None = None
 
     @model_validator(mode="after")
     def _season_runs_forward(self) -> Self:
@@ -324,8 +324,8 @@ class PolicyIn(In):
     item_code: ItemCode
     listing: Listing
     reason: Annotated[str, StringConstraints(min_length=2, max_length=500, pattern=r"^[^\x00]*$")]
-    effective_from: date
-    effective_until: date | None = None
+    effective_from: Day
+    effective_until: Day | None = None
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
@@ -339,7 +339,7 @@ class PolicyEndIn(In):
 
     model_config = example(effective_until="2026-12-31")
 
-    effective_until: date
+    effective_until: Day
 
 
 class RegionalPolicyOut(Out):

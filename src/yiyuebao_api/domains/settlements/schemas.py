@@ -11,7 +11,7 @@ from yiyuebao_api.domains.settlements.models import Accrual, Entry, FeeRate, Pos
 from yiyuebao_api.domains.settlements.rules import AccrualState, LedgerAccount, PostingKind
 from yiyuebao_api.kernel.ids import AccrualId, HospitalId, PostingId
 from yiyuebao_api.kernel.money import Fen
-from yiyuebao_api.kernel.schema import In, Moment, Out, example
+from yiyuebao_api.kernel.schema import Day, In, Moment, Out, example
 
 
 class AccrualOut(Out):
@@ -75,7 +75,7 @@ class RateIn(In):
     model_config = example(rate_bp=500, valid_from="2026-12-01")
 
     rate_bp: Annotated[int, Strict(), Field(ge=0, le=10_000)]
-    valid_from: date
+    valid_from: Day
 
 
 class RateOut(Out):

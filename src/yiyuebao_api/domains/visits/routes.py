@@ -35,7 +35,6 @@ from yiyuebao_api.domains.visits.schemas import (
     CandidatesOut,
     CheckInCodeOut,
     CheckInIn,
-    Day,
     FinishIn,
     ReassignIn,
     SentClinicianOut,
@@ -51,6 +50,7 @@ from yiyuebao_api.kernel.idempotency import OnceRoute
 from yiyuebao_api.kernel.ids import BookingId, VisitId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, Paging
 from yiyuebao_api.kernel.problems import NotFound, refuses
+from yiyuebao_api.kernel.schema import Day
 
 app = APIRouter(prefix="/v1/visits", tags=["visits"], route_class=OnceRoute)
 desk = APIRouter(prefix="/v1/hospital/visits", tags=["visits"], route_class=OnceRoute)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from yiyuebao_api.domains.bookings.rules import ActorKind
 from yiyuebao_api.domains.catalogue.rules import Place
@@ -17,7 +17,7 @@ from yiyuebao_api.domains.visits.models import VisitSheet, VisitStep
 from yiyuebao_api.domains.visits.rules import ArrivalReason, Blocker, Confirmer, Stage, Viewer, may_see_address
 from yiyuebao_api.kernel.geo import CoordType, Point, to_gcj02
 from yiyuebao_api.kernel.ids import BookingId, ClinicianId, HospitalId, PatientId, VisitId
-from yiyuebao_api.kernel.schema import In, Line, Moment, Out, Text, Whole, example, masked_name, masked_phone
+from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, Text, Whole, example, masked_name, masked_phone
 
 #: What fits into the sealed column with room to spare.
 _RECORD_BYTES = 60_000
@@ -25,16 +25,6 @@ _RECORD_BYTES = 60_000
 Reason = Annotated[
     str, StringConstraints(min_length=2, max_length=200, pattern=r"^[^\x00-\x1f]*$"), Field(examples=["原人员临时请假"])
 ]
-
-
-def _in_our_time(value: date) -> date:
-    if not 2000 <= value.year <= 2199:
-        raise ValueError("日期超出范围")
-    return value
-
-
-#: A day in Shanghai.
-Day = Annotated[date, AfterValidator(_in_our_time)]
 
 
 # ── what the desk sends ──────────────────────────────────────────────────────────────────────────────────────────────
