@@ -40,9 +40,9 @@ def call_of(app: FastAPI, method: str, path: str) -> Call:
         match parameter["in"], parameter["required"]:
             case "path", _:
                 values[parameter["name"]] = _example(document, parameter["schema"])
-            case "query", True:
+            case "query", required if required or _has_example(parameter["schema"]):
                 query[parameter["name"]] = _example(document, parameter["schema"])
-            case "query", False:
+            case "query", _:
                 optional.append(parameter["name"])
             case "header", _:
                 headers[parameter["name"]] = '"1"' if parameter["name"] == "if-match" else "a-key-of-my-own"
@@ -57,12 +57,15 @@ def _held(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return held
 
 
+def _has_example(schema: dict[str, Any]) -> bool:
+    return any("examples" in each for each in (schema, *schema.get("anyOf", ())))
+
+
 def _example(document: dict[str, Any], schema: dict[str, Any]) -> str:
+    for each in (schema, *schema.get("anyOf", ()), _held(document, schema)):
+        if "examples" in each:
+            return str(each["examples"][0])
     schema = _held(document, schema)
-    if "examples" in schema:
-        return str(schema["examples"][0])
     if "enum" in schema:
         return str(schema["enum"][0])
-    if schema.get("format") == "date":
-        return "2026-11-25"
     return {"integer": "1", "number": "1", "boolean": "true"}.get(schema.get("type", ""), "x")
