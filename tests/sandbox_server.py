@@ -48,4 +48,4 @@ class SandboxServer:
             nested.setdefault(concern, {})[field] = value
         nested.setdefault("database", {})["url"] = database_url
         nested.setdefault("wechat_pay", {})["notify_base_url"] = notify_base_url
-        return Settings(**{"clock_file": clock_file, **nested})  # type: ignore[arg-type]
+        return Settings(**{"clock_file": clock_file, "_env_file": None, **nested})  # type: ignore[arg-type]

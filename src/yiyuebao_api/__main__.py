@@ -15,7 +15,10 @@ import typer
 
 from yiyuebao_api.settings import Settings
 
-cli = typer.Typer(add_completion=False, no_args_is_help=True, help="医约宝: home-visit care, booked, paid, carried out and settled.")
+cli = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="医约宝: home-visit care, booked, paid, carried out and settled.",
+)
 
 
 @cli.command()

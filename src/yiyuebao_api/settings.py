@@ -7,6 +7,7 @@ Variables are `YIYUEBAO_<CONCERN>__<NAME>` (two underscores between), for exampl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import ip_address
@@ -180,10 +181,23 @@ class Settings(BaseSettings):
 
 def weaknesses(settings: Settings) -> list[str]:
     """Why these settings may not serve real people, one sentence each; empty when they may."""
-    found = [*_weak_addresses(settings), *_weak_secrets(settings), *_weak_payment(settings.wechat_pay)]
+    found = [*_unreplaced(settings), *_weak_addresses(settings), *_weak_secrets(settings), *_weak_payment(settings.wechat_pay)]
     if settings.clock_file is not None:
         found.append("clock_file would let the clock be moved")
     return found
+
+
+def _unreplaced(settings: BaseModel, where: str = "") -> Iterator[str]:
+    """Placeholders of `.env.example` that stand where a value should."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield from _unreplaced(value, f"{where}{name}.")
+            continue
+        held = list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else [value]
+        words = [each.get_secret_value() if isinstance(each, SecretStr) else str(each) for each in held]
+        if any(re.search(r"<[^<>]+>", word) for word in words):
+            yield f"{where}{name} still holds a placeholder"
 
 
 def _weak_addresses(settings: Settings) -> Iterator[str]:

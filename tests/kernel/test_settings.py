@@ -94,6 +94,20 @@ def test_each_weakness_keeps_production_from_starting(changed: dict[str, Any], t
     assert weaknesses(Settings(**{**given, "environment": "development"})) == [told], "and nothing else is blamed"
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"mini_program__secret": "<AppSecret>"}, "mini_program.secret still holds a placeholder"),
+        ({"secrets__token_key": "<openssl rand -base64 48> and more"}, "secrets.token_key still holds a placeholder"),
+        ({"secrets__keys": {"k1": KEY, "old": "<openssl rand>"}}, "secrets.keys still holds a placeholder"),
+        ({"http__allowed_origins": ["https://<your.app>"]}, "http.allowed_origins still holds a placeholder"),
+    ],
+)  # fmt: skip
+def test_a_placeholder_left_in_place_is_told(changed: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Settings.model_validate(production(**changed))
+
+
 def test_the_refusal_says_no_secret() -> None:
     """It is printed at the start, into a log that many read."""
     with pytest.raises(ValidationError) as caught:
