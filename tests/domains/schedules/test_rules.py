@@ -209,12 +209,14 @@ def test_a_hold_ends_at_its_moment_and_a_kept_place_does_not() -> None:
 # ── against minutes counted one by one ───────────────────────────────────────────────────────────────────────────────
 
 spans = st.tuples(st.integers(0, 1439), st.integers(1, 300)).map(lambda pair: (pair[0], min(1440, sum(pair))))
-claims = st.lists(spans.map(lambda span: Busy(*span)), max_size=12)
+claims = st.lists(st.builds(lambda span, count: Busy(*span, count), spans, st.integers(1, 3)), max_size=12)
 
 
 @given(claims, spans)
 def test_peak_is_the_fullest_minute(taken: list[Busy], span: tuple[int, int]) -> None:
-    fullest = max(sum(busy.start <= minute < busy.end for busy in taken) for minute in range(*span))
+    fullest = max(
+        sum(busy.claims for busy in taken if busy.start <= minute < busy.end) for minute in range(*span)
+    )
     assert peak(taken, *span) == fullest
 
 
@@ -229,7 +231,7 @@ def test_room_is_the_scarcest_minute(
 
     def left_at(minute: int) -> int:
         inside = (w.capacity for w in windows if w.start <= minute < w.end and w.capacity is not None)
-        return next(inside, capacity) - sum(busy.start <= minute < busy.end for busy in taken)
+        return next(inside, capacity) - sum(busy.claims for busy in taken if busy.start <= minute < busy.end)
 
     assert room(capacity, windows, taken, *span) == min(left_at(minute) for minute in range(*span))
 
