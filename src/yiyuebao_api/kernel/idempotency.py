@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.database import NOWAIT_REFUSED, Begin, Model, code_column, error_number
+from yiyuebao_api.kernel.database import NOWAIT_REFUSED, Begin, Model, after_commit, code_column, error_number
 from yiyuebao_api.kernel.ids import RowId
 from yiyuebao_api.kernel.problems import Problem, Words
 from yiyuebao_api.kernel.secrets import SealedJson
@@ -97,6 +97,7 @@ class Claim:
     subject: UUID | None = None
     runs: int = 0
     tx: AsyncSession | None = None
+    leased: bool = False
 
     async def take(self, tx: AsyncSession, *, lease: bool = False) -> UUID:
         """First statement of the transaction; returns the subject.
@@ -127,7 +128,13 @@ class Claim:
         row.runs += 1
         row.busy_until = now + LEASE if lease else now
         self.subject, self.runs, self.tx = row.subject, row.runs, None if lease else tx
+        if lease:
+            after_commit(tx, self._hold)
         return row.subject
+
+    async def _hold(self) -> None:
+        """Only a committed lease is ours to give back: a run that was rolled back may share its number with the next."""
+        self.leased = True
 
     async def _locked(self, tx: AsyncSession) -> Once | None:
         mine = select(Once).where(Once.caller == self.caller, Once.key == self.key).with_for_update(nowait=True)
@@ -148,6 +155,8 @@ class Claim:
 
     async def release(self, begin: Begin) -> None:
         """A leased run was refused before it had any effect: the next one need not wait for the lease."""
+        if not self.leased:
+            return
         async with begin() as tx:
             row = await tx.get(Once, (self.caller, self.key), with_for_update=True)
             if row is not None and row.answer is None and row.runs == self.runs:
@@ -183,8 +192,7 @@ class OnceRoute(APIRoute):
             except AlreadyAnswered as before:
                 return before.again()
             except Problem:
-                if claim.runs and claim.tx is None:
-                    await claim.release(request.app.state.database.begin)
+                await claim.release(request.app.state.database.begin)
                 raise
             if claim.runs and response.status_code < 300:
                 await claim.settle(request.app.state.database.begin, response)
