@@ -108,7 +108,7 @@ async def read_timeline(booking: OwnBooking, tx: Tx) -> list[MoveOut]:
 @router.post(
     "/{booking_id}/payment", status_code=201, summary="支付预约",
     responses=refuses(
-        NotFound, BookingExpired, BookingStateRefused, WeChatNotBound, MerchantMissing, PaymentRefused,
+        NotFound, BookingExpired, BookingStateRefused, ServiceNotOffered, WeChatNotBound, MerchantMissing, PaymentRefused,
         PaymentWindowClosed, ProviderDown, *_ONCE,
     ),
 )  # fmt: skip

@@ -14,7 +14,9 @@ from yiyuebao_api.domains.bookings.problems import BookingExpired
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, effective
 from yiyuebao_api.domains.bookings.service.ending import require_state
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_of_refund, tell_payer, when
+from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
 from yiyuebao_api.domains.hospitals.queries import require_hospital
+from yiyuebao_api.domains.hospitals.rules import is_open
 from yiyuebao_api.domains.payments import service as payments
 from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
 from yiyuebao_api.domains.payments.models import Payment
@@ -22,6 +24,7 @@ from yiyuebao_api.domains.payments.rules import SubjectKind
 from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.gateways.payment import Channel, PaymentGateway
+from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.idempotency import Claim
 from yiyuebao_api.kernel.ids import AccountId, BookingId
@@ -40,8 +43,8 @@ async def pay_booking(
 ) -> tuple[Payment, dict[str, str]]:  # fmt: skip
     """Record the intent, commit, ask WeChat, and return what the phone needs.
 
-    A crash anywhere resumes with the same number. Raises NotFound, BookingExpired, BookingStateRefused, WeChatNotBound,
-    MerchantMissing, PaymentRefused, ProviderDown.
+    A crash anywhere resumes with the same number. Raises NotFound, BookingExpired, BookingStateRefused,
+    ServiceNotOffered (the hospital was suspended since), WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown.
     """
     async with begin() as tx:
         await claim.take(tx, lease=True)
@@ -57,6 +60,8 @@ async def pay_booking(
 
 async def _payable(tx: AsyncSession, booking: Booking, channel: Channel, settings: WeChatPay) -> payments.Payable:
     hospital = await require_hospital(tx, booking.hospital_id)
+    if not is_open(hospital, booking.starts_at.astimezone(clock.SHANGHAI).date()):
+        raise ServiceNotOffered
     appid = hospital.sub_appid or settings.mini_appid
     openid = await openid_of(tx, booking.account_id, appid) if channel is Channel.MINI else None
     if openid is None and hospital.sub_appid and channel is Channel.MINI:

@@ -165,6 +165,8 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
     hospital = await require_hospital(tx, service.hospital_id)
     lines = catalogue.price_lines(version, wish.place)
     total = Fen(sum(line.amount_fen for line in lines))
+    if not total:  # at the hospital only item and material are charged, and WeChat takes no zero
+        raise PlaceNotOffered
     policy = Policy(release_after_days=business.release_after_days, platform_rate_bp=business.platform_rate_bp)
     ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
     return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy)
