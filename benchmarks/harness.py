@@ -35,6 +35,7 @@ from yiyuebao_api.settings import Settings
 POOL = Settings().database.pool_size
 _TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+_RETRY_AFTER_S = 1.0  # what our 503 says, and what a phone keeps to
 #: Gives the bytes of the next request of one connection, told the status of the last answer (0 at first); None ends it.
 Ask = Callable[[int], bytes | None]
 
@@ -128,7 +129,10 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         status, now = int(head[9:12]), time.perf_counter()
         self._answers.note(status, body, now - self._asked, now)
-        self.ask(status)
+        if status == 503:
+            asyncio.get_running_loop().call_later(_RETRY_AFTER_S, self.ask, status)
+        else:
+            self.ask(status)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
