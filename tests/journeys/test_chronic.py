@@ -54,13 +54,13 @@ async def test_foot_care_is_moved_to_another_day(api: Api, context: Context, wor
 
 
 async def test_a_new_date_is_asked_for_in_good_time(api: Api, context: Context, worker: Worker[Context]) -> None:
-    """Four hours before the start it is too late, and the old date stands."""
+    """RULE-66: within six hours of the start it is too late, and the old date stands."""
     town = await make_town(api, context, worker, code="N13", category_code="chronic", name="血压血糖监测")
     first = town.offered.starts_at(days=2, hour=14)
     booking = await town.pay(await town.book(first))
-    await at(first - timedelta(hours=3, minutes=59))
+    await at(first - timedelta(hours=5, minutes=59))
     body = {"starts_at": wire_time(first + timedelta(days=1))}
-    await town.family.refused(f"/v1/bookings/{booking['id']}/reschedule", body, 409, "slot-not-offered")
+    await town.family.refused(f"/v1/bookings/{booking['id']}/reschedule", body, 409, "too-late-to-reschedule")
     assert (await town.family.get(f"/v1/bookings/{booking['id']}"))["starts_at"] == wire_time(first)
 
 

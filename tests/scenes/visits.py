@@ -71,7 +71,7 @@ async def make_accepted_booking(
         "contact": {"name": patient.name, "phone": patient.phone}, "note": "请先打电话", "starts_at": starts_at,
         "ends_at": starts_at + timedelta(minutes=minutes), "state": BookingState.ACCEPTED, "visit_stage": None,
         "hold_until": now, "claim_id": ClaimId.new(), "total_fen": Fen(24500), "policy": Policy().as_row(),
-        "payment_id": None, "paid_at": now, "refunded_fen": Fen(0), "refund_due_fen": Fen(0), "created_at": now,
+        "payment_id": None, "paid_at": now, "reschedules": 0, "refunded_fen": Fen(0), "refund_due_fen": Fen(0), "created_at": now,
         **changes,
     }  # fmt: skip
     booking = Booking(**values)

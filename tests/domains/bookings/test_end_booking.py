@@ -172,6 +172,10 @@ async def test_a_new_time_frees_the_old_one(api: Api, context: Context) -> None:
     )  # fmt: skip
     kinds = [each["kind"] for each in (await offered.desk.get("/v1/hospital/notices")).json()["items"]]
     assert kinds[0] == "booking.rescheduled"
+    once_more = {"starts_at": offered.starts_at(days=3).isoformat()}
+    assert (await customer.api.post(path, json=once_more)).status_code == 200
+    again = await customer.api.post(path, json=free)
+    assert refused(again, 409, "rescheduled-too-often")["most"] == 2, "RULE-66"
 
 
 async def test_a_refund_wechat_refuses_for_a_while_arrives_in_the_end(

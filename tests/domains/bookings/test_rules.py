@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yiyuebao_api.domains.bookings.problems import BookingStateRefused, VisitAlreadyArrived
+from yiyuebao_api.domains.bookings.problems import (
+    BookingStateRefused,
+    RescheduledTooOften,
+    TooLateToReschedule,
+    VisitAlreadyArrived,
+)
 from yiyuebao_api.domains.bookings.rules import (
     MOVES,
     BookingState,
@@ -19,6 +24,7 @@ from yiyuebao_api.domains.bookings.rules import (
     VisitStage,
     cancellation,
     check_move,
+    check_reschedule,
     effective,
     refusal,
 )
@@ -106,3 +112,12 @@ def test_a_hold_ends_at_its_very_moment() -> None:
 def test_a_policy_survives_its_row_and_fields_it_does_not_know() -> None:
     row = Policy(late_fee_fen=500).as_row() | {"of_a_later_version": 1}
     assert Policy.of(row) == Policy(late_fee_fen=500)
+
+
+def test_a_new_time_is_asked_for_in_good_time_and_not_too_often() -> None:
+    """RULE-66."""
+    check_reschedule(Policy(), NOW + timedelta(hours=6), 1, NOW)
+    with pytest.raises(TooLateToReschedule):
+        check_reschedule(Policy(), NOW + timedelta(hours=6) - timedelta(seconds=1), 0, NOW)
+    with pytest.raises(RescheduledTooOften):
+        check_reschedule(Policy(), NOW + timedelta(days=1), 2, NOW)

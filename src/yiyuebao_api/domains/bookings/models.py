@@ -66,6 +66,7 @@ class Booking(Model):
     policy: Mapped[dict[str, Any]] = mapped_column(JSON, comment="cancellation policy shown at booking time")
     payment_id: Mapped[PaymentId | None] = mapped_column(comment="the payment that counted")
     paid_at: Mapped[datetime | None] = mapped_column(comment="when it was paid")
+    reschedules: Mapped[int] = mapped_column(comment="how often it was moved to another time (RULE-66)")
     refunded_fen: Mapped[Fen] = mapped_column(comment="refunds that arrived, fen")
     refund_due_fen: Mapped[Fen] = mapped_column(comment="refunds promised, fen; arrived when equal to refunded")
     created_at: Mapped[datetime] = mapped_column(comment="when it was booked")

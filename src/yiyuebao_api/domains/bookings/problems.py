@@ -72,3 +72,22 @@ class VisitAlreadyArrived(Problem):
         "医护人员已到达，无法自行取消，如有问题请联系医院。",
         "The clinician has arrived; it cannot be cancelled any more. Call the hospital.",
     )
+
+
+class TooLateToReschedule(Problem):
+    """RULE-66."""
+
+    status, code = 409, "too-late-to-reschedule"
+    title = Words("距开始时间太近", "Too late to reschedule")
+    detail = Words(
+        "开始前 {hours} 小时内不能自行改期，请联系医院或取消后重新预约。",
+        "Within {hours} hours of the start only the hospital can move it; call them, or cancel and book anew.",
+    )
+
+
+class RescheduledTooOften(Problem):
+    """RULE-66."""
+
+    status, code = 409, "rescheduled-too-often"
+    title = Words("改期次数已用完", "Rescheduled too often")
+    detail = Words("一个预约最多改期 {most} 次，请取消后重新预约。", "A booking can be moved {most} times; cancel it and book anew.")

@@ -18,6 +18,8 @@ from yiyuebao_api.domains.bookings.problems import (
     PatientAlreadyBooked,
     PatientNotVerified,
     PlaceNotOffered,
+    RescheduledTooOften,
+    TooLateToReschedule,
     TooManyHolds,
     VisitAlreadyArrived,
 )
@@ -147,7 +149,8 @@ async def cancel_booking(caller: Patient, booking: OwnBooking, body: ReasonIn, t
 @router.post(
     "/{booking_id}/reschedule", summary="改期",
     responses=refuses(
-        NotFound, BookingStateRefused, BookingExpired, ServiceNotOffered, PatientAlreadyBooked, SlotTaken, SlotNotOffered,
+        NotFound, BookingStateRefused, BookingExpired, TooLateToReschedule, RescheduledTooOften, ServiceNotOffered,
+        PatientAlreadyBooked, SlotTaken, SlotNotOffered,
     ),
 )  # fmt: skip
 async def reschedule_booking(caller: Patient, booking: OwnBooking, body: RescheduleIn, tx: Tx, now: Now) -> BookingOut:

@@ -8,7 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
-from yiyuebao_api.domains.bookings.problems import BookingStateRefused, VisitAlreadyArrived
+from yiyuebao_api.domains.bookings.problems import (
+    BookingStateRefused,
+    RescheduledTooOften,
+    TooLateToReschedule,
+    VisitAlreadyArrived,
+)
 from yiyuebao_api.kernel.money import Fen
 
 
@@ -106,6 +111,8 @@ class Policy:
     free_until_minutes: int = 240
     late_fee_fen: int = 0
     late_minutes: int = 30
+    reschedule_until_minutes: int = 360
+    reschedules: int = 2
     release_after_days: int = 7
     platform_rate_bp: int = 500
 
@@ -181,3 +188,11 @@ def refusal(facts: Paid) -> Cancellation:
         raise VisitAlreadyArrived
     check_move(facts.state, S.REFUSED)
     return Cancellation(Fen(sum(amount for _, amount in facts.lines)), Fen(0), Keeping.HOSPITAL_REFUSED)
+
+
+def check_reschedule(policy: Policy, starts_at: datetime, times: int, now: datetime) -> None:
+    """RULE-66: in good time before the old start, and not too often. Raises TooLateToReschedule, RescheduledTooOften."""
+    if starts_at - now < timedelta(minutes=policy.reschedule_until_minutes):
+        raise TooLateToReschedule(hours=policy.reschedule_until_minutes // 60)
+    if times >= policy.reschedules:
+        raise RescheduledTooOften(most=policy.reschedules)

@@ -20,7 +20,7 @@ from yiyuebao_api.domains.bookings.problems import (
     PlaceNotOffered,
     TooManyHolds,
 )
-from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, Policy, effective
+from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, Policy, check_reschedule, effective
 from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
 from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
 from yiyuebao_api.domains.catalogue import rules as catalogue
@@ -117,16 +117,16 @@ async def reschedule_booking(
 ) -> Booking:
     """Free the old time and take the new one in one step; content and price stay (B12, RULE-66).
 
-    Until somebody is assigned, at least four hours before the old start, to a slot that is free and still offered. Locks the booking, the
-    account (its patients' other bookings are looked at), then the schedule's days. Raises
-    BookingStateRefused, BookingExpired, ServiceNotOffered, SlotTaken, SlotNotOffered, PatientAlreadyBooked.
+    Until somebody is assigned, in good time before the old start and not too often, to a slot that is free and still
+    offered. Locks the booking, the account (its patients' other bookings are looked at), then the schedule's days.
+    Raises BookingStateRefused, BookingExpired, TooLateToReschedule, RescheduledTooOften, ServiceNotOffered, SlotTaken,
+    SlotNotOffered, PatientAlreadyBooked.
     """
     booking = await queries.lock_booking(tx, booking_id)
     if effective(booking.state, booking.hold_until, now) is BookingState.EXPIRED:
         raise BookingExpired
     require_state(booking, RESCHEDULABLE)
-    if booking.starts_at - now < timedelta(minutes=Policy.of(booking.policy).free_until_minutes):
-        raise SlotNotOffered
+    check_reschedule(Policy.of(booking.policy), booking.starts_at, booking.reschedules, now)
     await accounts.lock_account(tx, booking.account_id)
     new_end = starts_at + (booking.ends_at - booking.starts_at)
     if await queries.overlaps(tx, booking.patient_id, starts_at, new_end, now, but=booking.id):
@@ -139,6 +139,7 @@ async def reschedule_booking(
         held_until=booking.hold_until, now=now, subject=str(booking.id), instead_of=booking.claim_id,
     )  # fmt: skip
     booking.claim_id, booking.starts_at, booking.ends_at = claim_id, claim.starts_at, new_end
+    booking.reschedules += 1
     note(tx, booking, booking.state, booking.state, actor=ActorKind.PATIENT, actor_id=account_id, reason="改期", now=now)
     if booking.paid_at is not None:
         await tell_hospital(tx, booking, "booking.rescheduled", "患者改期", now=now)
@@ -198,6 +199,7 @@ def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, 
         service_name=offer.version.name, place=wish.place, address_id=address.id if address else None, address=snapshot,
         contact={"name": patient.name, "phone": patient.phone}, note=wish.note, starts_at=wish.starts_at,
         ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
-        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, refunded_fen=Fen(0),
+        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, reschedules=0,
+        refunded_fen=Fen(0),
         refund_due_fen=Fen(0), created_at=now,
     )  # fmt: skip
