@@ -37,9 +37,8 @@ async def direct(settings: Settings, database: Database) -> AsyncIterator[Contex
 @pytest.fixture
 async def direct_app(direct: Context) -> AsyncIterator[FastAPI]:
     made = create_app(context=direct)
-    async with made.router.lifespan_context(made):
-        async with listening(made, int(direct.settings.wechat_pay.notify_base_url.rsplit(":", 1)[1])):
-            yield made
+    async with made.router.lifespan_context(made), listening(made, int(direct.settings.wechat_pay.notify_base_url.rsplit(":", 1)[1])):
+        yield made
 
 
 async def test_the_hospital_itself_is_paid_and_refunds(direct: Context, direct_app: FastAPI, api: Api) -> None:

@@ -209,7 +209,7 @@ def test_a_hold_ends_at_its_moment_and_a_kept_place_does_not() -> None:
 # ── against minutes counted one by one ───────────────────────────────────────────────────────────────────────────────
 
 spans = st.tuples(st.integers(0, 1439), st.integers(1, 300)).map(lambda pair: (pair[0], min(1440, sum(pair))))
-claims = st.lists(st.builds(lambda span, count: Busy(*span, count), spans, st.integers(1, 3)), max_size=12)
+claims = st.lists(st.builds(lambda span, count: Busy(span[0], span[1], count), spans, st.integers(1, 3)), max_size=12)
 
 
 @given(claims, spans)

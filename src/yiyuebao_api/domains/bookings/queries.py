@@ -53,8 +53,8 @@ async def lines_of(tx: AsyncSession, booking_ids: Sequence[BookingId]) -> dict[B
     found: dict[BookingId, list[BilledLine]] = {each: [] for each in booking_ids}
     if not booking_ids:
         return found
-    for booking_id, *line in await tx.execute(_LINES, {"booking_ids": booking_ids}):
-        found[booking_id].append(BilledLine(*line))
+    for booking_id, kind, amount in await tx.execute(_LINES, {"booking_ids": booking_ids}):
+        found[booking_id].append(BilledLine(kind, amount))
     return found
 
 
