@@ -168,9 +168,8 @@ async def app(context: Context) -> AsyncIterator[FastAPI]:
     """The whole service, started."""
     made = create_app(context=context)
     address = urlsplit(context.settings.wechat_pay.notify_base_url)
-    async with made.router.lifespan_context(made):
-        async with listening(made, address.port or 0):
-            yield made
+    async with made.router.lifespan_context(made), listening(made, address.port or 0):
+        yield made
 
 
 @pytest.fixture

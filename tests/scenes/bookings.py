@@ -104,7 +104,9 @@ async def bind_wechat(context: Context, account_id: AccountId) -> str:
     return openid
 
 
-async def hold(customer: Customer, offered: Offered, starts_at: datetime | None = None, **options: Any) -> dict[str, Any]:
+async def hold(
+    customer: Customer, offered: Offered, starts_at: datetime | None = None, **options: Any
+) -> dict[str, Any]:
     """A held booking, as the API answers it."""
     body = customer.wish(offered, starts_at, **options)
     made = await customer.api.post("/v1/bookings", key=secrets.token_hex(8), json=body)

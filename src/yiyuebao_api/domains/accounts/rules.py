@@ -40,7 +40,7 @@ class SignInMethod(StrEnum):
 
     SMS = "sms"
     WECHAT = "wechat"
-    PASSWORD = "password"  # noqa: S105
+    PASSWORD = "password"
 
 
 class CodePurpose(StrEnum):
@@ -54,7 +54,7 @@ class EndReason(StrEnum):
 
     LOGOUT = "logout"
     LOGOUT_EVERYWHERE = "logout_everywhere"
-    TOKEN_REUSED = "token_reused"  # noqa: S105
+    TOKEN_REUSED = "token_reused"
     ROLE_REVOKED = "role_revoked"
 
 

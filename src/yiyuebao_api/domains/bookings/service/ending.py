@@ -28,7 +28,7 @@ from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import AccountId, BookingId
-from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.money import Fen, yuan
 
 RESCHEDULABLE = (BookingState.HELD, BookingState.PAID, BookingState.ACCEPTED)
 
@@ -70,7 +70,7 @@ async def cancel_booking(
     await announce(tx, BookingCancelled(booking.id, now))
     if booking.paid_at is not None:
         await tell_hospital(tx, booking, "booking.cancelled", "预约已取消", now=now, reason="patient-cancelled")
-        refund = f"退款 {outcome.refund_fen / 100:.2f} 元将原路退回。" if outcome.refund_fen else ""
+        refund = f"退款 {yuan(outcome.refund_fen)} 将原路退回。" if outcome.refund_fen else ""
         await tell_payer(tx, booking, "booking.cancelled", "预约已取消", f"订单 {booking.order_no} 已取消。{refund}", now)
     return booking
 
@@ -90,7 +90,7 @@ async def refuse_booking(
     await _end(tx, booking, outcome.refund_fen, cause="refused", reason="医院拒单退款", now=now)
     await announce(tx, BookingRefused(booking.id, now))
     await tell_hospital(tx, booking, "booking.cancelled", "已拒单", now=now, reason="hospital-refused")
-    body = f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {outcome.refund_fen / 100:.2f} 元将原路退回。"
+    body = f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。"
     await tell_payer(tx, booking, "booking.refused", "医院未能接单", body, now)
     return booking
 

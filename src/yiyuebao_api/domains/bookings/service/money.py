@@ -28,7 +28,7 @@ from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.idempotency import Claim
 from yiyuebao_api.kernel.ids import AccountId, BookingId
-from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.money import Fen, yuan
 from yiyuebao_api.settings import WeChatPay
 
 log = structlog.get_logger()
@@ -92,7 +92,7 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
     reason = "支付较晚，号源仍有，已保留" if late else None
     await move(tx, booking, BookingState.PAID, actor=ActorKind.SYSTEM, reason=reason, now=event.at)
     await tell_hospital(tx, booking, "booking.paid", "新预约", now=event.at)
-    body = f"{booking.service_name}，{when(booking)}，订单 {booking.order_no}，已支付 {booking.total_fen / 100:.2f} 元。"
+    body = f"{booking.service_name}，{when(booking)}，订单 {booking.order_no}，已支付 {yuan(booking.total_fen)}。"
     await tell_payer(tx, booking, "booking.paid", "支付成功", body, event.at)
     return None
 
@@ -115,7 +115,7 @@ async def _give_back(
     if counted:
         booking.refund_due_fen = Fen(booking.refund_due_fen + event.amount_fen)
     log.info("payment given back", booking_id=str(booking.id), cause=cause)
-    body = f"订单 {booking.order_no} 的支付未能使用（{reason}），{event.amount_fen / 100:.2f} 元将原路退回。"
+    body = f"订单 {booking.order_no} 的支付未能使用（{reason}），{yuan(event.amount_fen)} 将原路退回。"
     await tell_payer(tx, booking, "payment.returned", "款项将退回", body, event.at)
 
 
