@@ -212,7 +212,7 @@ def upgrade() -> None:
         sa.Column(
             "key", sa.String(length=255, collation="utf8mb4_bin"), nullable=False, comment="chosen by the client"
         ),
-        sa.Column("asked", sa.BINARY(length=32), nullable=False, comment="SHA-256 of method, path and body"),
+        sa.Column("asked", sa.BINARY(length=32), nullable=False, comment="SHA-256 of method, path, query and body"),
         sa.Column("subject", mysql.BINARY(16), nullable=False, comment="id of what is made; the same in every run"),
         sa.Column("runs", sa.Integer(), nullable=False, comment="how often the claim was taken"),
         sa.Column(
@@ -1398,6 +1398,9 @@ def upgrade() -> None:
         sa.Column("policy", sa.JSON(), nullable=False, comment="cancellation policy shown at booking time"),
         sa.Column("payment_id", mysql.BINARY(16), nullable=True, comment="the payment that counted"),
         sa.Column("paid_at", mysql.DATETIME(fsp=6), nullable=True, comment="when it was paid"),
+        sa.Column(
+            "reschedules", sa.Integer(), nullable=False, comment="how often it was moved to another time (RULE-66)"
+        ),
         sa.Column("refunded_fen", sa.BigInteger(), nullable=False, comment="refunds that arrived, fen"),
         sa.Column(
             "refund_due_fen",
@@ -1981,6 +1984,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_visit_clinician", "visit", ["clinician_id", "busy_from"], unique=False)
     op.create_index("ix_visit_hospital", "visit", ["hospital_id", "starts_at", "id"], unique=False)
+    op.create_index("ix_visit_patient", "visit", ["patient_id", "hospital_id"], unique=False)
     op.create_index("ix_visit_person", "visit", ["clinician_account_id", "busy_from"], unique=False)
     op.create_table(
         "visit_step",

@@ -151,7 +151,7 @@ async def test_a_range_of_time_is_recovered_without_what_arrived(
     )
     for hours in (8, 6, 4):
         await publish_booking(database, hospital_id, now=now - timedelta(hours=hours))
-    await publish_booking(database, hospital_id, "booking.expired", now=now - timedelta(hours=4))
+    await publish_booking(database, hospital_id, "booking.rescheduled", now=now - timedelta(hours=4))
     arrived, failed, _waiting = await deliveries_of(database)
     await _set(database, arrived.id, DeliveryState.SUCCEEDED)
     await _set(database, failed.id, DeliveryState.FAILED)

@@ -16,7 +16,6 @@ class EventType(StrEnum):
     BOOKING_ASSIGNED = "booking.assigned"
     BOOKING_RESCHEDULED = "booking.rescheduled"
     BOOKING_CANCELLED = "booking.cancelled"
-    BOOKING_EXPIRED = "booking.expired"
     VISIT_DEPARTED = "visit.departed"
     VISIT_ARRIVED = "visit.arrived"
     VISIT_STARTED = "visit.started"

@@ -36,7 +36,7 @@ class _Data(BaseModel):
 
 
 class BookingEventData(_Data):
-    """Where a booking stands. `reason` and `refund_due_fen` speak when it was cancelled, refused or expired."""
+    """Where a booking stands. `reason` and `refund_due_fen` speak when it was cancelled or refused."""
 
     booking_id: BookingId
     order_no: OrderNo
@@ -88,7 +88,6 @@ _DATA: Final[Mapping[EventType, type[_Data]]] = {
     EventType.BOOKING_ASSIGNED: BookingEventData,
     EventType.BOOKING_RESCHEDULED: BookingEventData,
     EventType.BOOKING_CANCELLED: BookingEventData,
-    EventType.BOOKING_EXPIRED: BookingEventData,
     EventType.VISIT_DEPARTED: VisitEventData,
     EventType.VISIT_ARRIVED: VisitEventData,
     EventType.VISIT_STARTED: VisitEventData,
@@ -104,7 +103,6 @@ _SUMMARIES: Final[Mapping[EventType, str]] = {
     EventType.BOOKING_ASSIGNED: "已指派医护人员",
     EventType.BOOKING_RESCHEDULED: "预约已改期",
     EventType.BOOKING_CANCELLED: "预约已取消",
-    EventType.BOOKING_EXPIRED: "预约超时未支付",
     EventType.VISIT_DEPARTED: "医护人员已出发",
     EventType.VISIT_ARRIVED: "医护人员已到达",
     EventType.VISIT_STARTED: "服务已开始",
