@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.client import Api, refused
+from tests.scenes.payments import make_payment
 from tests.scenes.schedules import at
 from tests.scenes.visits import Cast, tomorrow
 from yiyuebao_api.domains.bookings.rules import BookingState, VisitStage
@@ -46,6 +47,7 @@ async def test_the_shares_are_fixed_once(cast: Cast) -> None:
     booking = await cast.another_booking(
         payment_id=PaymentId.new(), total_fen=Fen(10001), starts_at=at(tomorrow(), "15:00")
     )
+    await make_payment(cast.database, booking)
     visit_id = await cast.assign(booking)
     await cast.step(visit_id, "depart", "arrive", "start", "finish")
     as_payer = await cast.signed_in(Mode.PATIENT, booking.account_id)
