@@ -213,6 +213,7 @@ class House:
     def __init__(self, server: MariaDb, stack: ExitStack, folder: Path) -> None:
         self._server, self._stack, self.folder = server, stack, folder
         self._server.database = "benchmark"
+        self.programs: list[Program] = []
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("YIYUEBAO_")},
             **keys.prepare(folder / "sandbox", f"http://127.0.0.1:{free_port()}"),
@@ -231,7 +232,12 @@ class House:
             asyncio.run(house._create())
             house.command("migrate")
             secrets.install(house.settings.secrets)
-            yield house
+            try:
+                yield house
+            except BaseException:
+                for program in house.programs:  # their logs go with the house
+                    say(f"{program.name}: {program.last_words(30)}")
+                raise
 
     async def _create(self) -> None:
         database = self.database("", 1)
@@ -259,6 +265,7 @@ class House:
         command = [sys.executable, "-m", *words, "--port", str(port)]
         made = Program(name, command, log=self.folder / f"{name}.log", env={**self.environment, **settings}, port=port)
         made.launch()
+        self.programs.append(made)
         self._stack.callback(made.stop)
         return made
 
