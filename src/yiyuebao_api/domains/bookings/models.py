@@ -96,5 +96,5 @@ class BookingMove(Model):
     stage: Mapped[VisitStage | None] = mapped_column(comment="visit stage, when that is what changed")
     actor: Mapped[ActorKind] = mapped_column(comment="who")
     actor_id: Mapped[str | None] = mapped_column(code_column(40), comment="account of the actor; null for the system")
-    reason: Mapped[str | None] = mapped_column(String(200), comment="why, as told")
+    reason: Mapped[str | None] = mapped_column(Sealed("booking_move.reason", 200), comment="why, as told; sealed")
     at: Mapped[datetime] = mapped_column(comment="when")

@@ -22,6 +22,7 @@ from yiyuebao_api.kernel.ids import (
     ServiceId,
     SiteId,
 )  # fmt: skip
+from yiyuebao_api.kernel.secrets import Sealed
 
 
 class Pool(Model):
@@ -133,7 +134,7 @@ class Leave(Model):
     hospital_id: Mapped[HospitalId] = mapped_column(ForeignKey("hospital.id"), comment="from which hospital")
     first: Mapped[datetime] = mapped_column(comment="from when")
     last: Mapped[datetime] = mapped_column(comment="until when, exclusive")
-    reason: Mapped[str] = mapped_column(String(200), comment="why, for the desk")
+    reason: Mapped[str] = mapped_column(Sealed("clinician_leave.reason", 200), comment="why, for the desk; sealed")
     created_at: Mapped[datetime] = mapped_column(comment="when it was entered")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.domains.bookings.models import Booking
@@ -16,7 +16,7 @@ from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.visits.rules import ArrivalReason, Confirmer, Stage
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalId, PatientId, RowId, VisitId
-from yiyuebao_api.kernel.secrets import SealedJson
+from yiyuebao_api.kernel.secrets import Sealed, SealedJson
 
 
 class Visit(Model):
@@ -84,7 +84,7 @@ class VisitStep(Model):
     position: Mapped[dict[str, Any] | None] = mapped_column(
         SealedJson("visits.position"), comment="lat, lng (GCJ-02) and accuracy_m, sealed (RULE-55)"
     )
-    reason: Mapped[str | None] = mapped_column(String(200), comment="why, in the actor's words or as a code")
+    reason: Mapped[str | None] = mapped_column(Sealed("visit_step.reason", 200), comment="why, in the actor's words; sealed")
 
 
 @dataclass(frozen=True, slots=True)
