@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from scripts.servers import free_port
-from tests.client import Api
+from tests.client import Api, Contract
 from tests.sandbox_server import SandboxServer
 from tests.servers import GivenServer, MariaDb, database_server
 from yiyuebao_api import tables, wiring
@@ -132,7 +132,9 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     """The database of this run, with a pool of its own."""
     secrets.install(settings.secrets)
     events.connect(wiring.EVENTS)
-    held = Database(settings.database, pool_size=20)
+    # A loaded machine must not turn a crowd into 503s: how long a request may wait is tested in tests/kernel.
+    patient = settings.database.model_copy(update={"pool_timeout_s": 60.0})
+    held = Database(patient, pool_size=20, patience_s=60.0)
     yield held
     await held.aclose()
 
@@ -167,6 +169,7 @@ async def context(settings: Settings, database: Database) -> AsyncIterator[Conte
 async def app(context: Context) -> AsyncIterator[FastAPI]:
     """The whole service, started."""
     made = create_app(context=context)
+    made.state.contract = Contract(made)  # now, and not while a hundred requests race each other
     address = urlsplit(context.settings.wechat_pay.notify_base_url)
     async with made.router.lifespan_context(made), listening(made, address.port or 0):
         yield made

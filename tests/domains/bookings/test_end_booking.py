@@ -133,7 +133,10 @@ async def test_the_desk_accepts_once_and_refuses_with_a_full_refund(
     offered, customer, booking = await accepted(api, context)
     path = f"/v1/hospital/bookings/{booking['id']}"
     assert (await offered.desk.post(f"{path}/accept")).json()["state"] == "accepted", "a double tap"
+    assert (await offered.desk.get(path)).json()["contact_phone"] == customer.patient.phone
     ended = await offered.desk.post(f"{path}/refuse", json={"reason": "护士临时生病"})
+    after = (await offered.desk.get(path)).json()
+    assert (after["contact_phone"], after["address"]["detail"]) == ("138****8000", None), "nobody needs it any more"
     assert (ended.json()["state"], ended.json()["refund_due_fen"]) == ("refused", booking["total_fen"])
     refused(await offered.desk.post(f"{path}/accept"), 409, "booking-state-refused")
     refused(await customer.api.post(f"/v1/bookings/{booking['id']}/cancel", json={"reason": "x"}), 409, "booking-state-refused")

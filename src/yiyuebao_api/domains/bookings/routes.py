@@ -23,7 +23,7 @@ from yiyuebao_api.domains.bookings.problems import (
     TooManyHolds,
     VisitAlreadyArrived,
 )
-from yiyuebao_api.domains.bookings.rules import BookingState
+from yiyuebao_api.domains.bookings.rules import SERVED, BookingState
 from yiyuebao_api.domains.bookings.schemas import (
     BookIn,
     BookingOut,
@@ -175,8 +175,8 @@ async def list_hospital_bookings(
 
 @desk.get("/{booking_id}", summary="本院预约详情", responses=refuses(NotFound))
 async def read_hospital_booking(booking: HospitalBooking, tx: Tx, now: Now) -> BookingOut:
-    """One paid booking of this hospital."""
-    return await _out(tx, booking, now)
+    """One paid booking of this hospital; name, phone and address are masked again once nobody is on the way to them."""
+    return await _out(tx, booking, now, masked=booking.state not in SERVED)
 
 
 @desk.post("/{booking_id}/accept", summary="接单", responses=refuses(NotFound, BookingStateRefused))
@@ -198,8 +198,8 @@ def _wish(body: BookIn) -> service.Wish:
     return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, body.note)
 
 
-async def _out(tx: Tx, booking: Booking, now: Now) -> BookingOut:
-    return BookingOut.of(booking, (await queries.lines_of(tx, [booking.id]))[booking.id], now)
+async def _out(tx: Tx, booking: Booking, now: Now, *, masked: bool = False) -> BookingOut:
+    return BookingOut.of(booking, (await queries.lines_of(tx, [booking.id]))[booking.id], now, masked=masked)
 
 
 ROUTERS = [router, desk]

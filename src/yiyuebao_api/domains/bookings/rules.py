@@ -72,6 +72,9 @@ MOVES: Mapping[BookingState, frozenset[BookingState]] = {
 #: In these a place is taken, or money is.
 LIVE = (S.HELD, S.PAID, S.ACCEPTED, S.ASSIGNED, S.UNDER_WAY)
 
+#: In these the hospital needs to know whom it visits and where.
+SERVED = (S.PAID, S.ACCEPTED, S.ASSIGNED, S.UNDER_WAY, S.DONE)
+
 #: Which state a visit's stage puts its booking in.
 STATE_OF_STAGE: Mapping[VisitStage, BookingState] = {
     VisitStage.ASSIGNED: S.ASSIGNED,
