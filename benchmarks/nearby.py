@@ -213,7 +213,8 @@ async def prepared(url: Callable[[str], str], options: argparse.Namespace) -> No
     began = time.perf_counter()
     await index.refresh()
     built = time.perf_counter() - began
-    index.start()  # and go on polling, as in production
+    await index.refresh()  # what was read slowly is not trusted before it has been compared once more
+    index.start()  # and goes on polling, as in production
     snapshot = index.snapshot
     assert snapshot is not None
     size = sum(getattr(snapshot.offers, name).nbytes for name in snapshot.offers.__slots__) / 1e6

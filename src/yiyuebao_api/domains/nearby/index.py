@@ -74,11 +74,13 @@ class NearbyIndex:
 
     async def _follow(self) -> None:
         while True:
+            late = False
             try:
                 await self.refresh()
+                late = self.stale_for > self._poll_s  # reading a million rows took long: see what came meanwhile
             except Exception as error:  # an index that stops following would answer from the past for ever
                 log.warning("nearby index not refreshed", outage=is_outage(error), exc_info=not is_outage(error))
-            await asyncio.sleep(self._poll_s)
+            await asyncio.sleep(0 if late else self._poll_s)
 
     async def _read_changes(self, before: Snapshot, number: int) -> Snapshot:
         sites: list[SiteRow] = []
