@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -15,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from tests.kernel.bank import Account, Colour, Entry, Scene, count, make_app, striking
 from tests.kernel.conftest import SIGNED_IN, MakeStore, somebody
+from tests.servers import GivenServer, MariaDb
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import (
     Database,
@@ -131,6 +134,71 @@ async def test_an_exhausted_pool_answers_503_in_time_and_recovers(make_store: Ma
         assert [each.status_code for each in await asyncio.gather(*held)] == [200, 200]
         well = await asyncio.gather(*(client.get("/v1/bank/entries") for _ in range(10)))
         assert {each.status_code for each in well} == {200}
+
+
+@pytest.mark.parametrize("where", ["connect", "statement", "between", "commit", "rollback"])
+async def test_a_server_that_freezes_holds_nobody(
+    make_store: MakeStore, store: Database, bank_server: MariaDb | GivenServer, where: str
+) -> None:
+    """F2: SQLAlchemy lets no COMMIT and no ROLLBACK be cancelled: only a closed socket ends the wait."""
+    if isinstance(bank_server, GivenServer):
+        pytest.skip("that server is not ours to freeze")
+    impatient = make_store(pool_size=2, patience_s=0.3)
+    async with impatient.begin() as tx:  # a connection that rests in the pool
+        await tx.execute(select(1))
+
+    async def request() -> None:
+        if where == "connect":
+            freeze(bank_server)
+        async with impatient.begin_for_request() as tx:
+            tx.add(Entry(id=BookingId.new(), what="frozen"))
+            await tx.flush()
+            freeze(bank_server)
+            if where == "statement":
+                await tx.execute(select(Entry))
+            elif where == "between":
+                await asyncio.sleep(30)
+            elif where == "rollback":
+                raise ZeroDivisionError
+
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(PoolExhausted):
+                await request()
+    finally:
+        freeze(bank_server, signal.SIGCONT)
+    for _ in range(4):
+        async with impatient.begin_for_request() as tx:
+            await tx.execute(select(1))
+    assert impatient._turn._value == 2
+    if where != "commit":  # nobody knows what became of that one
+        assert await count(store, "frozen") == 0
+
+
+def freeze(server: MariaDb, how: signal.Signals = signal.SIGSTOP) -> None:
+    assert server.process is not None
+    os.killpg(server.process.pid, how)
+
+
+async def test_the_end_of_patience_cuts_no_connection_that_serves_another(make_store: MakeStore, store: Database) -> None:
+    """What follows a commit may take long; its connection has long been somebody else's."""
+    narrow = make_store(pool_size=1, patience_s=0.3)
+
+    async def lingering() -> None:
+        async def follow() -> None:
+            await asyncio.sleep(30)
+
+        async with narrow.begin_for_request() as tx:
+            tx.add(Entry(id=BookingId.new(), what="done"))
+            after_commit(tx, follow)
+
+    task = asyncio.create_task(lingering())
+    while not await count(store, "done"):
+        await asyncio.sleep(0.01)
+    async with narrow.begin() as tx:
+        await tx.execute(text("SELECT SLEEP(0.6)"))
+    with pytest.raises(PoolExhausted):
+        await task
 
 
 async def test_connections_are_given_first_come_first_served(make_store: MakeStore, store: Database) -> None:
@@ -358,11 +426,11 @@ async def test_amounts_beyond_32_bits_are_kept(store: Database) -> None:
 
 async def test_a_request_whose_transaction_never_ends_is_told_503(make_store: MakeStore, store: Database) -> None:
     """F2: a database that froze says nothing, not even no; a phone must not wait for it for minutes."""
-    app = make_app(make_store(pool_size=4, patience_s=0.3), SIGNED_IN)
+    app = make_app(make_store(pool_size=4, patience_s=0.8), SIGNED_IN)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         began = time.monotonic()
         answers = await asyncio.gather(*(client.get("/v1/bank/sleep/5") for _ in range(6)))
         assert {(each.status_code, each.headers["retry-after"]) for each in answers} == {(503, "1")}
         assert time.monotonic() - began < 3
-        answers = await asyncio.gather(*(client.get("/v1/bank/entries") for _ in range(30)))
+        answers = [await client.get("/v1/bank/entries") for _ in range(12)]
         assert {each.status_code for each in answers} == {200}, "a connection in the middle of an answer is not used again"

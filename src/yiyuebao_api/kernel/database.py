@@ -23,12 +23,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.requests import HTTPConnection
 from sqlalchemy import BigInteger, Date, Enum, LargeBinary, MetaData, String, event, select
 from sqlalchemy.dialects.mysql import BINARY, DATETIME
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
@@ -182,6 +182,21 @@ class Attempt:
 current_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
+class _Session(Session):
+    """Knows the driver's connection it speaks through, so that it can be cut off."""
+
+
+@event.listens_for(_Session, "after_begin")
+def _note_wire(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
+    session.info["wire"] = connection.connection.driver_connection
+
+
+def _cut(tx: AsyncSession) -> None:
+    """Close the socket under whatever waits for an answer on it: SQLAlchemy lets no COMMIT or ROLLBACK be cancelled."""
+    if (wire := tx.info.get("wire")) is not None:
+        wire.close()
+
+
 class Begin(Protocol):
     """Opens a transaction; leaving the block commits it, an exception rolls it back."""
 
@@ -206,7 +221,7 @@ class Database:
             connect_args={"charset": "utf8mb4", "connect_timeout": 3},
         )  # fmt: skip
         event.listen(self.engine.sync_engine, "connect", _prepare(settings))
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=_Session)
         self._turn = asyncio.Semaphore(self._size)  # first come, first served; the pool alone is unfair
 
     @asynccontextmanager
@@ -227,6 +242,7 @@ class Database:
             if attempt := current_attempt.get():
                 attempt.committed = True
         finally:
+            session.info.pop("wire", None)  # another's from now on
             with contextlib.suppress(ValueError):  # a generator closed by another task's context
                 _open.reset(marker)
             self._turn.release()
@@ -239,14 +255,18 @@ class Database:
     @asynccontextmanager
     async def begin_for_request(self) -> AsyncIterator[AsyncSession]:
         """`begin` with an end: somebody waits for the answer. Raises PoolExhausted when its patience is over."""
-        limit = asyncio.timeout(self._patience)
+        limit, cut = asyncio.timeout(self._patience), None
         try:
             async with limit, self.begin() as tx:
+                cut = asyncio.get_running_loop().call_at(cast("float", limit.when()), _cut, tx)
                 yield tx
-        except TimeoutError:
+        except Exception:
             if not limit.expired():
                 raise
             raise PoolExhausted("the database did not answer in time") from None
+        finally:
+            if cut is not None:
+                cut.cancel()
 
     async def answers(self) -> bool:
         """Whether the server can be asked anything right now."""
