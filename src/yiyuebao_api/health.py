@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, Response
 
+from yiyuebao_api.kernel.database import PATIENCE_S
 from yiyuebao_api.kernel.problems import NotFound
 from yiyuebao_api.migrate import head_revision
 
@@ -29,11 +31,11 @@ async def readyz(request: Request) -> JSONResponse:
     """Ready: the database answers with its migrations at head, Redis too where one is configured."""
     checks: dict[str, Any] = {"database": False, "migrations": False}
     try:
-        async with request.app.state.database.engine.connect() as connection:
-            checks["database"] = True
+        async with asyncio.timeout(PATIENCE_S), request.app.state.database.engine.connect() as connection:
             found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+            checks["database"] = True
             checks["migrations"] = found == head_revision()
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, OSError):  # TimeoutError is one: a server that froze says nothing at all
         pass
     if (address := request.app.state.settings.redis.url) is not None:
         checks["redis"] = await _redis_answers(address.get_secret_value())
