@@ -93,7 +93,7 @@ class IdColumn(TypeDecorator[Id]):
         return None if value is None else self.of(bytes=bytes(value))
 
 
-#: Codes, tokens and hashes: 'a' is not 'A', 'x ' is not 'x'.
+#: Codes, tokens and hashes: 'a' is not 'A'. Blanks at the end do not count on either server: refuse them at the door.
 def code_column(length: int) -> String:
     """A string column compared byte by byte."""
     return String(length, collation="utf8mb4_bin")
