@@ -104,7 +104,8 @@ class Town:
     async def booking_when(
         self, booking_id: str, wanted: Callable[[Json], bool], whose: Actor | None = None
     ) -> Json:
-        """The booking as its family sees it, once it is as wanted; the worker does what is due meanwhile."""
+        """The booking as its family sees it, once it is as wanted; the worker does what is due meanwhile, and then what
+        the change itself asked for: a notification may come between the worker's turn and the look."""
         last: Json = {}
 
         async def look() -> bool:
@@ -114,6 +115,7 @@ class Town:
             return wanted(last)
 
         await until(look)
+        await self.worker.drain()
         return last
 
     async def step(self, visit: Json, *steps: str) -> Json:
