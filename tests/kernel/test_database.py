@@ -20,6 +20,7 @@ from tests.kernel.conftest import SIGNED_IN, MakeStore, somebody
 from tests.servers import GivenServer, MariaDb
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import (
+    RESTED_S,
     Database,
     Model,
     after_commit,
@@ -266,6 +267,7 @@ async def test_connections_killed_while_they_rest_are_not_noticed(store: Databas
         )
         for (each,) in rest.all():
             await tx.execute(text(f"KILL {each}"))
+    await asyncio.sleep(RESTED_S + 0.1)
     answers = await asyncio.gather(*(client.get("/v1/bank/entries") for _ in range(10)))
     assert {each.status_code for each in answers} == {200}
 

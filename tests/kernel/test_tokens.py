@@ -19,7 +19,18 @@ from jose import jwe, jwt
 from pydantic import SecretStr
 
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
-from yiyuebao_api.kernel.tokens import ALGORITHM, AUDIENCE, ISSUER, LIFETIME, TYPE, Claims, Mode, Refused, Tokens
+from yiyuebao_api.kernel.tokens import (
+    ALGORITHM,
+    AUDIENCE,
+    ISSUER,
+    LIFETIME,
+    REMEMBERED,
+    TYPE,
+    Claims,
+    Mode,
+    Refused,
+    Tokens,
+)
 from yiyuebao_api.settings import DEVELOPMENT_SECRET, Secrets
 
 KEY = "a key of this test alone, and longer than 32 characters"
@@ -222,6 +233,17 @@ def test_a_key_that_was_replaced_still_reads_and_no_longer_writes() -> None:
     assert TOKENS.read(before.issue(CLAIMS, now=NOW), now=NOW) == CLAIMS
     with pytest.raises(Refused):
         before.read(GOOD, now=NOW)
+
+
+def test_a_crowd_of_tokens_is_read_with_bounded_memory_and_each_still_ends() -> None:
+    """Signatures once checked are remembered; were that unbounded, a night of sign-ins would fill the process."""
+    tokens = Tokens(Secrets(token_key=SecretStr(KEY)))
+    issued = [tokens.issue(CLAIMS, now=NOW) for _ in range(REMEMBERED + 10)]
+    assert {tokens.read(each, now=NOW) for each in issued} == {CLAIMS}
+    assert len(tokens._known) == REMEMBERED
+    for each in (issued[0], issued[-1]):  # forgotten, and remembered
+        with pytest.raises(Refused):
+            tokens.read(each, now=NOW + LIFETIME)
 
 
 def test_no_two_tokens_are_equal() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
@@ -25,11 +26,11 @@ from sqlalchemy import BigInteger, Date, Enum, LargeBinary, MetaData, String, ev
 from sqlalchemy.dialects.mysql import BINARY, DATETIME
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
 from yiyuebao_api.kernel.bell import Bell
@@ -50,6 +51,8 @@ UNABLE = frozenset({
 })  # fmt: skip
 #: A request that has waited this long for the database is told 503: a server that froze says nothing at all.
 PATIENCE_S = 5.0
+#: A connection that has not been used for so long is asked whether it still is one.
+RESTED_S = 1.0
 
 log = structlog.get_logger()
 
@@ -216,11 +219,14 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url or settings.url.get_secret_value(),
             pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,
-            pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED",
+            pool_recycle=1800, isolation_level="READ COMMITTED",
+            pool_reset_on_return=None,  # a transaction here ends before its connection is given back: see `begin`
             hide_parameters=True,  # an error's message must not carry a person's data into the log
             connect_args={"charset": "utf8mb4", "connect_timeout": 3},
         )  # fmt: skip
         event.listen(self.engine.sync_engine, "connect", _prepare(settings))
+        event.listen(self.engine.sync_engine, "checkin", _note_use)
+        event.listen(self.engine.sync_engine, "checkout", _ping_after_a_rest(self.engine))
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=_Session)
         self._turn = asyncio.Semaphore(self._size)  # first come, first served; the pool alone is unfair
 
@@ -300,6 +306,26 @@ def _prepare(settings: DatabaseSettings) -> Callable[[DBAPIConnection, Connectio
         cursor.close()
 
     return prepare
+
+
+def _note_use(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["used"] = time.monotonic()
+
+
+def _ping_after_a_rest(engine: AsyncEngine) -> Callable[[DBAPIConnection, ConnectionPoolEntry, PoolProxiedConnection], None]:
+    """A ping before every transaction would cost a busy service a round trip each; a connection in use tells by itself.
+
+    One that has rested may have been closed meanwhile (a restart, `wait_timeout`): it is asked, and replaced in silence.
+    """
+
+    def ping(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        now = time.monotonic()
+        if now - entry.info.get("used", now) < RESTED_S:
+            return
+        if not engine.dialect._do_ping_w_event(connection):  # noqa: SLF001 - what `pool_pre_ping` calls
+            raise InvalidatePoolError
+
+    return ping
 
 
 def assert_no_transaction() -> None:

@@ -7,18 +7,22 @@ entity makes the type checker refuse a patient's id where a booking's is expecte
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
 import time
 from typing import Any, ClassVar, Self, cast
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
+_SHIFTS = range(120, -1, -10)
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # ten bits at a time
+_FORM = re.compile(rf"[0-7][{_ALPHABET}]{{25}}")  # the first letter holds three of the 128 bits
+_AS_BASE32 = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # the digits that `int` knows
 _lock = threading.Lock()
 _last = 0
 
@@ -45,35 +49,35 @@ class Id(UUID):
         cls.prefix = prefix
 
     @classmethod
+    def _made(cls, value: int) -> Self:
+        """What `UUID(int=value)` makes, in a fifth of its time: a page of rows makes a hundred of them."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "int", value)
+        object.__setattr__(made, "is_safe", SafeUUID.unknown)
+        return made
+
+    @classmethod
     def new(cls) -> Self:
-        return cls(int=_uuid7_int())
+        return cls._made(_uuid7_int())
 
     @classmethod
     def of(cls, raw: bytes) -> Self:
         """From the sixteen bytes of the column."""
-        return cls(bytes=raw)
+        if len(raw) != 16:
+            raise ValueError("an id is 16 bytes")
+        return cls._made(int.from_bytes(raw))
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """From the wire. Raises ValueError for another entity's id or anything that is not one."""
         head, _, tail = text.rpartition("_")
-        if head != cls.prefix or len(tail) != 26:
+        if head != cls.prefix or not _FORM.fullmatch(tail):
             raise ValueError(f"not an id of the form {cls.prefix}_…")
-        value = 0
-        for letter in tail:
-            if letter not in _VALUE:
-                raise ValueError(f"not an id of the form {cls.prefix}_…")
-            value = value << 5 | _VALUE[letter]
-        if value >> 128:
-            raise ValueError(f"not an id of the form {cls.prefix}_…")
-        return cls(int=value)
+        return cls._made(int(tail.translate(_AS_BASE32), 32))
 
     def __str__(self) -> str:
-        value, letters = self.int, []
-        for _ in range(26):
-            letters.append(_ALPHABET[value & 31])
-            value >>= 5
-        return f"{self.prefix}_{''.join(reversed(letters))}"
+        value, pairs = self.int, _PAIRS
+        return self.prefix + "_" + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS])
 
     def __repr__(self) -> str:
         return str(self)

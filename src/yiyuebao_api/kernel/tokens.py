@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -24,6 +25,8 @@ from yiyuebao_api.settings import Secrets
 
 ALGORITHM, TYPE, ISSUER, AUDIENCE = "HS256", "at+jwt", "yiyuebao", "yiyuebao-api"
 LIFETIME = timedelta(minutes=15)
+#: How many genuine tokens one process remembers.
+REMEMBERED = 4096
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{20,400}\.[A-Za-z0-9_-]{20,1600}\.[A-Za-z0-9_-]{43}")
 _CLAIMS = {"iss", "aud", "sub", "sid", "mode", "iat", "nbf", "exp", "jti"}
 
@@ -57,6 +60,15 @@ class Refused(Exception):
     """The token is not ours, not of this kind, or no longer valid."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Genuine:
+    """What a token with a right signature says, and between which seconds it may be believed."""
+
+    claims: Claims
+    not_before: int
+    expires: int
+
+
 class Tokens:
     """Issues and reads access tokens with the keys of the settings; old keys still read while they rotate."""
 
@@ -64,6 +76,7 @@ class Tokens:
         self._current = settings.token_key_id
         self._keys = {name: key.get_secret_value() for name, key in settings.old_token_keys.items()}
         self._keys[self._current] = settings.token_key.get_secret_value()
+        self._known: OrderedDict[str, _Genuine] = OrderedDict()
 
     def issue(self, claims: Claims, *, now: datetime) -> str:
         """A token that lives fifteen minutes."""
@@ -81,13 +94,25 @@ class Tokens:
     def read(self, token: str, *, now: datetime) -> Claims:
         """Raises Refused, and nothing else, whatever the token holds."""
         try:
-            return self._read(token, now)
+            genuine = self._known.get(token) or self._remember(token)
         except Refused:
             raise
         except Exception:
             raise Refused from None
+        if not genuine.not_before - 60 <= now.timestamp() < genuine.expires:
+            raise Refused
+        return genuine.claims
 
-    def _read(self, token: str, now: datetime) -> Claims:
+    def _remember(self, token: str) -> _Genuine:
+        """A signature is the same at every request of its fifteen minutes; only genuine tokens are remembered."""
+        genuine = self._check(token)
+        self._known[token] = genuine
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return genuine
+
+    def _check(self, token: str) -> _Genuine:
+        """Everything that does not depend on the hour."""
         if not _SHAPE.fullmatch(token):
             raise Refused
         parts = token.split(".")
@@ -99,7 +124,7 @@ class Tokens:
         key = self._keys.get(header["kid"])
         if key is None:
             raise Refused
-        # The times are checked below against the business clock, which jose does not know.
+        # The times are checked against the business clock, which jose does not know.
         body = jwt.decode(
             token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER,
             options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require_aud": True, "require_iss": True},
@@ -109,11 +134,9 @@ class Tokens:
         times = [body["iat"], body["nbf"], body["exp"]]
         if any(type(each) is not int for each in times) or not 0 < body["exp"] - body["iat"] <= LIFETIME.total_seconds():
             raise Refused
-        moment = now.timestamp()
-        if not max(body["nbf"], body["iat"]) - 60 <= moment < body["exp"]:
-            raise Refused
         hospital = HospitalId.parse(body["hsp"]) if "hsp" in body else None
-        return Claims(AccountId.parse(body["sub"]), SessionId.parse(body["sid"]), Mode(body["mode"]), hospital)
+        claims = Claims(AccountId.parse(body["sub"]), SessionId.parse(body["sid"]), Mode(body["mode"]), hospital)
+        return _Genuine(claims, max(body["nbf"], body["iat"]), body["exp"])
 
     def expires(self, now: datetime) -> datetime:
         return datetime.fromtimestamp(int(now.timestamp()), UTC) + LIFETIME
