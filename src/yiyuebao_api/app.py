@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
             events.connect(wiring.EVENTS)
             app.state.context, app.state.settings, app.state.database = held, held.settings, held.database
             app.state.gateways, app.state.tokens = held.gateways, held.tokens
+            await stack.enter_async_context(held.database.live.running())
             app.state.nearby = await stack.enter_async_context(NearbyIndex(held.database))
             if with_worker:
                 worker = Worker(held.begin, held, wiring.JOBS, wiring.TIMERS)

@@ -19,6 +19,7 @@ from yiyuebao_api.gateways.wechat_login.mini_program import MiniProgramLogin
 from yiyuebao_api.kernel import clock, secrets
 from yiyuebao_api.kernel.bell import Bell
 from yiyuebao_api.kernel.database import Begin, Database
+from yiyuebao_api.kernel.live import Live
 from yiyuebao_api.kernel.tokens import Tokens
 from yiyuebao_api.settings import Settings
 
@@ -57,7 +58,9 @@ async def open_context(settings: Settings, *, database: Database | None = None) 
         if database is None:
             bell = Bell(settings.redis.url)
             stack.push_async_callback(bell.aclose)
-            database = Database(settings.database, bell=bell)
+            live = Live(settings.redis.url)
+            stack.push_async_callback(live.aclose)
+            database = Database(settings.database, bell=bell, live=live)
             stack.push_async_callback(database.aclose)
         gateways = Gateways(
             payment=await stack.enter_async_context(WeChatPayGateway(settings.wechat_pay)),

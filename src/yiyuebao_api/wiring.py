@@ -25,7 +25,7 @@ from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.events import SharesReleased
 from yiyuebao_api.domains.visits import service as visits
-from yiyuebao_api.kernel import clock, idempotency, inbox
+from yiyuebao_api.kernel import clock, idempotency, inbox, presence, tickets
 from yiyuebao_api.kernel.events import Listener
 from yiyuebao_api.kernel.ids import AccrualId, BookingId, DeliveryId, PaymentId, RefundId, RowId, VisitId
 from yiyuebao_api.kernel.outbox import Job, Timer, Work, Worker
@@ -100,6 +100,12 @@ async def _purge_sessions(c: Context) -> None:
         await accounts.purge(tx, now=clock.now())
 
 
+async def _purge_live(c: Context) -> None:
+    async with c.begin() as tx:
+        await tickets.purge(tx, now=clock.now())
+        await presence.purge(tx, now=clock.system_now())
+
+
 async def _check_books(c: Context) -> None:
     await settlements.check_books(c.begin)
 
@@ -107,6 +113,7 @@ async def _check_books(c: Context) -> None:
 TIMERS: Mapping[str, Timer[Context]] = {
     "idempotency.purge": Timer(_purge_keys, timedelta(hours=1)),
     "accounts.purge": Timer(_purge_sessions, timedelta(hours=1)),
+    "live.purge": Timer(_purge_live, timedelta(hours=1)),
     "settlements.check_books": Timer(_check_books, timedelta(hours=6)),
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -33,8 +33,10 @@ from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
+from yiyuebao_api.kernel import events
 from yiyuebao_api.kernel.bell import Bell
 from yiyuebao_api.kernel.ids import Id
+from yiyuebao_api.kernel.live import Live
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.settings import Database as DatabaseSettings
 
@@ -211,9 +213,10 @@ class Database:
 
     def __init__(
         self, settings: DatabaseSettings, *, url: str | None = None, pool_size: int | None = None,
-        patience_s: float = PATIENCE_S, bell: Bell | None = None,
+        patience_s: float = PATIENCE_S, bell: Bell | None = None, live: Live | None = None,
     ) -> None:  # fmt: skip
         self.bell = bell or Bell()
+        self.live = live or Live()
         self._size = pool_size or settings.pool_size
         self._timeout, self._patience = settings.pool_timeout_s, patience_s
         self.engine: AsyncEngine = create_async_engine(
@@ -243,7 +246,7 @@ class Database:
         marker = _open.set(True)
         try:
             async with self._sessions.begin() as session:
-                session.info["bell"] = self.bell
+                session.info["bell"], session.info["live"] = self.bell, self.live
                 yield session
             if attempt := current_attempt.get():
                 attempt.committed = True
@@ -334,12 +337,8 @@ def assert_no_transaction() -> None:
         raise AssertionError("a provider was called inside an open transaction")
 
 
-def after_commit(tx: AsyncSession, follow: Callable[[], Awaitable[None]]) -> None:
-    """Run `follow` once, after this transaction has been committed; for wake-ups, never for what must happen.
-
-    A failure of it is logged and changes nothing.
-    """
-    tx.info.setdefault("after_commit", []).append(follow)
+#: Belongs to a transaction; defined where `live`, which this module knows, finds it too.
+after_commit = events.after_commit
 
 
 async def get_begin(connection: HTTPConnection) -> Begin:  # FastAPI would run a plain one in a thread

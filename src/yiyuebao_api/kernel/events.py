@@ -20,6 +20,14 @@ def connect(table: Mapping[type, Sequence[Listener]]) -> None:
     _listeners = table
 
 
+def after_commit(tx: AsyncSession, follow: Callable[[], Awaitable[None]]) -> None:
+    """Run `follow` once, after this transaction has been committed; for wake-ups, never for what must happen.
+
+    A failure of it is logged and changes nothing.
+    """
+    tx.info.setdefault("after_commit", []).append(follow)
+
+
 async def announce(tx: AsyncSession, event: object) -> None:
     """Tell everybody who listens to this kind of event. An event nobody placed in the table is a mistake."""
     for listener in _listeners[type(event)]:

@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -49,6 +49,7 @@ class Claims:
     session_id: SessionId
     mode: Mode
     hospital_id: HospitalId | None
+    expires_at: datetime | None = field(default=None, compare=False)  # of the token they were read from
 
     @property
     def key(self) -> str:
@@ -135,7 +136,8 @@ class Tokens:
         if any(type(each) is not int for each in times) or not 0 < body["exp"] - body["iat"] <= LIFETIME.total_seconds():
             raise Refused
         hospital = HospitalId.parse(body["hsp"]) if "hsp" in body else None
-        claims = Claims(AccountId.parse(body["sub"]), SessionId.parse(body["sid"]), Mode(body["mode"]), hospital)
+        ends = datetime.fromtimestamp(body["exp"], UTC)
+        claims = Claims(AccountId.parse(body["sub"]), SessionId.parse(body["sid"]), Mode(body["mode"]), hospital, ends)
         return _Genuine(claims, max(body["nbf"], body["iat"]), body["exp"])
 
     def expires(self, now: datetime) -> datetime:

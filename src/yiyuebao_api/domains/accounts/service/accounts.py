@@ -22,6 +22,7 @@ from yiyuebao_api.domains.accounts.queries import (
     require_account,
 )
 from yiyuebao_api.domains.accounts.rules import AccountStatus, EndReason
+from yiyuebao_api.kernel import live
 from yiyuebao_api.kernel.database import is_duplicate
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, RowId
 from yiyuebao_api.kernel.tokens import Mode
@@ -106,6 +107,7 @@ async def revoke_role(
         ).execution_options(synchronize_session=False)
     )  # fmt: skip
     await tx.flush()
+    live.end_sessions(tx, account_id)  # every socket looks again: those of other sessions come back at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from yiyuebao_api.domains.accounts.rules import (
     first_end,
     refreshed_end,
 )
+from yiyuebao_api.kernel import live
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
 from yiyuebao_api.kernel.problems import NotFound, Unauthenticated
@@ -106,6 +107,7 @@ async def _refresh(tx: AsyncSession, hashed: bytes, *, now: datetime) -> Opened 
     token = await tx.get_one(RefreshToken, hashed, with_for_update=True)
     if token.used_at is not None:
         session.revoked_at, session.end_reason = now, EndReason.TOKEN_REUSED
+        live.end_sessions(tx, session.account_id, session.id)
         return None
     token.used_at = session.last_used_at = now
     session.expires_at = refreshed_end(session.method, session.expires_at, now)
@@ -134,6 +136,7 @@ async def change_mode(
     if len(held) > 1:
         raise HospitalNeeded
     session.mode, session.hospital_id, session.last_used_at = mode, held[0], now
+    live.end_sessions(tx, session.account_id, session.id)  # tokens of the mode before end at once, sockets too
     unused = (RefreshToken.session_id == session.id, RefreshToken.used_at.is_(None))
     await tx.execute(
         update(RefreshToken).where(*unused).values(used_at=now).execution_options(synchronize_session=False)
@@ -147,13 +150,15 @@ async def delete_session(tx: AsyncSession, account_id: AccountId, session_id: Se
     if session is None or session.account_id != account_id or not session.facts.is_live(now):
         raise NotFound
     session.revoked_at, session.end_reason = now, EndReason.LOGOUT
+    live.end_sessions(tx, account_id, session_id)
 
 
 async def delete_sessions(tx: AsyncSession, account_id: AccountId, *, now: datetime) -> None:
     """Sign every device out, this one too."""
-    live = (Session.account_id == account_id, Session.revoked_at.is_(None))
-    ended = update(Session).where(*live).values(revoked_at=now, end_reason=EndReason.LOGOUT_EVERYWHERE)
+    open_ = (Session.account_id == account_id, Session.revoked_at.is_(None))
+    ended = update(Session).where(*open_).values(revoked_at=now, end_reason=EndReason.LOGOUT_EVERYWHERE)
     await tx.execute(ended.execution_options(synchronize_session=False))
+    live.end_sessions(tx, account_id)
 
 
 async def purge(tx: AsyncSession, *, now: datetime) -> None:
