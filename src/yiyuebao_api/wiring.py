@@ -16,6 +16,8 @@ from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.bookings import service as bookings
 from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
 from yiyuebao_api.domains.catalogue.events import OfferChanged
+from yiyuebao_api.domains.consultations import service as consultations
+from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.nearby import service as nearby
 from yiyuebao_api.domains.partners import service as partners
@@ -27,7 +29,16 @@ from yiyuebao_api.domains.settlements.events import SharesReleased
 from yiyuebao_api.domains.visits import service as visits
 from yiyuebao_api.kernel import clock, idempotency, inbox, presence, tickets
 from yiyuebao_api.kernel.events import Listener
-from yiyuebao_api.kernel.ids import AccrualId, BookingId, DeliveryId, PaymentId, RefundId, RowId, VisitId
+from yiyuebao_api.kernel.ids import (
+    AccrualId,
+    BookingId,
+    ConsultationId,
+    DeliveryId,
+    PaymentId,
+    RefundId,
+    RowId,
+    VisitId,
+)
 from yiyuebao_api.kernel.outbox import Job, Timer, Work, Worker
 
 EVENTS: Mapping[type, Sequence[Listener]] = {
@@ -40,6 +51,10 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     BookingCancelled: [visits.note_booking_ended],
     BookingRefused: [visits.note_booking_ended],
     SharesReleased: [],
+    MessageSent: [],
+    MessageRecalled: [],
+    MarksMoved: [],
+    ConsultationMoved: [],
 }
 
 
@@ -76,6 +91,12 @@ async def _deliver(c: Context, work: Work) -> None:
     await partners.deliver(c.begin, c.gateways.webhooks, DeliveryId.parse(work.payload["id"]), now=clock.now())
 
 
+async def _watch_consultation(c: Context, work: Work) -> None:
+    await consultations.watch_consultation(
+        c.begin, ConsultationId.parse(work.payload["id"]), idle=bool(work.payload.get("idle")), now=clock.now()
+    )
+
+
 JOBS: Mapping[str, Job[Context]] = {
     inbox.APPLY: Job(_apply_inbox),
     "payments.query": Job(_payment(payments.watch_payment)),
@@ -85,6 +106,7 @@ JOBS: Mapping[str, Job[Context]] = {
     "visits.confirm_silent": Job(_confirm),
     "settlements.release": Job(_release),
     "partners.deliver": Job(_deliver),
+    "consultations.watch": Job(_watch_consultation),
 }
 
 

@@ -11,6 +11,7 @@ class SubjectKind(StrEnum):
     """What somebody pays for."""
 
     BOOKING = "booking"
+    CONSULTATION = "consultation"
 
 
 class PaymentState(StrEnum):

@@ -56,7 +56,7 @@ class PaymentOut(Out):
     """One attempt to pay, with what was refunded of it."""
 
     id: PaymentId
-    subject_id: str = Field(description="The booking that is paid for.", examples=["bkg_01kj4y8x3hf7a9cq2v5b6n8m0t"])
+    subject_id: str = Field(description="What is paid for.", examples=["bkg_01kj4y8x3hf7a9cq2v5b6n8m0t"])
     channel: Channel
     amount_fen: Fen
     currency: str = Field(examples=["CNY"])

@@ -1,0 +1,357 @@
+"""Named selects of consultations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState
+from yiyuebao_api.domains.consultations.models import (
+    Block,
+    Consultation,
+    ConsultationApproval,
+    ConsultationOffer,
+    ConsultationTerms,
+    Extension,
+    Flag,
+    Mark,
+    Message,
+    Rating,
+    Summary,
+)
+from yiyuebao_api.domains.consultations.rules import (
+    ConsultKind,
+    ConsultState,
+    ExtensionState,
+    FlagState,
+    Measure,
+    MessageKind,
+)
+from yiyuebao_api.kernel.ids import (
+    AccountId,
+    ClinicianId,
+    ConsultationFlagId,
+    ConsultationId,
+    ConsultationOfferId,
+    ExtensionId,
+    HospitalId,
+    MessageId,
+)
+from yiyuebao_api.kernel.paging import Paging, newest_first
+from yiyuebao_api.kernel.problems import NotFound
+
+_FRESH = {"populate_existing": True}
+
+
+# ── the consultation ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def lock_consultation(tx: AsyncSession, consultation_id: ConsultationId) -> Consultation:
+    """The one way to lock a consultation: its state, its clock and its counter of messages. Raises NotFound."""
+    locked = select(Consultation).where(Consultation.id == consultation_id).with_for_update()
+    found = (await tx.scalars(locked.execution_options(**_FRESH))).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def require_consultation(tx: AsyncSession, consultation_id: ConsultationId) -> Consultation:
+    """Anybody's: for the operator. Raises NotFound."""
+    found = await tx.get(Consultation, consultation_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def require_own(tx: AsyncSession, account_id: AccountId, consultation_id: ConsultationId) -> Consultation:
+    """The one this account asked for, or 404."""
+    found = await require_consultation(tx, consultation_id)
+    if found.account_id != account_id:
+        raise NotFound
+    return found
+
+
+async def require_served(
+    tx: AsyncSession, account_id: AccountId, hospital_id: HospitalId, consultation_id: ConsultationId
+) -> Consultation:
+    """A paid one that this clinician answers for that hospital, or 404; an unpaid one is nobody's business there."""
+    found = await require_consultation(tx, consultation_id)
+    if (found.clinician_account_id, found.hospital_id) != (account_id, hospital_id) or found.paid_at is None:
+        raise NotFound
+    return found
+
+
+async def require_party(tx: AsyncSession, account_id: AccountId, consultation_id: ConsultationId) -> Consultation:
+    """One that the account takes part in, on either side, or 404 (RULE-84)."""
+    found = await require_consultation(tx, consultation_id)
+    served = found.clinician_account_id == account_id and found.paid_at is not None
+    if found.account_id != account_id and not served:
+        raise NotFound
+    return found
+
+
+async def list_own(tx: AsyncSession, account_id: AccountId, paging: Paging) -> Sequence[Consultation]:
+    mine = select(Consultation).where(Consultation.account_id == account_id, Consultation.hidden_at.is_(None))
+    return (await tx.scalars(newest_first(mine, Consultation.id, ConsultationId, paging))).all()
+
+
+async def list_served(
+    tx: AsyncSession, account_id: AccountId, hospital_id: HospitalId, states: Collection[ConsultState], paging: Paging
+) -> Sequence[Consultation]:
+    """Paid ones of a clinician at a hospital, newest first."""
+    mine = select(Consultation).where(
+        Consultation.clinician_account_id == account_id, Consultation.hospital_id == hospital_id,
+        Consultation.paid_at.is_not(None),
+    )  # fmt: skip
+    if states:
+        mine = mine.where(Consultation.state.in_(states))
+    return (await tx.scalars(newest_first(mine, Consultation.id, ConsultationId, paging))).all()
+
+
+async def list_of_hospital(tx: AsyncSession, hospital_id: HospitalId, paging: Paging) -> Sequence[Consultation]:
+    """Paid ones of a hospital, newest first."""
+    found = select(Consultation).where(Consultation.hospital_id == hospital_id, Consultation.paid_at.is_not(None))
+    return (await tx.scalars(newest_first(found, Consultation.id, ConsultationId, paging))).all()
+
+
+async def list_talking(tx: AsyncSession, account_id: AccountId) -> Sequence[Consultation]:
+    """Every consultation of an account, on either side, that is waiting or active."""
+    found = select(Consultation).where(
+        or_(Consultation.account_id == account_id, Consultation.clinician_account_id == account_id),
+        Consultation.state.in_([ConsultState.WAITING, ConsultState.ACTIVE]),
+    )  # fmt: skip
+    return (await tx.scalars(found.order_by(Consultation.id))).all()
+
+
+async def count_unpaid(tx: AsyncSession, account_id: AccountId, now: datetime) -> int:
+    """Consultations of an account that can still be paid."""
+    waiting = select(func.count()).where(
+        Consultation.account_id == account_id, Consultation.state == ConsultState.AWAITING_PAYMENT,
+        Consultation.pay_until > now,
+    )  # fmt: skip
+    return (await tx.scalar(waiting)) or 0
+
+
+# ── messages and marks ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def find_sent(
+    tx: AsyncSession, consultation_id: ConsultationId, sender: AccountId, client_msg_id: str
+) -> Message | None:
+    """What this sender sent under this number before."""
+    same = select(Message).where(
+        Message.consultation_id == consultation_id, Message.sender_id == sender, Message.client_msg_id == client_msg_id
+    )
+    return (await tx.scalars(same)).one_or_none()
+
+
+async def list_messages(
+    tx: AsyncSession, consultation_id: ConsultationId, after_seq: int, limit: int
+) -> Sequence[Message]:
+    """The messages that follow a seq, in order."""
+    after = select(Message).where(Message.consultation_id == consultation_id, Message.seq > after_seq)
+    return (await tx.scalars(after.order_by(Message.seq).limit(limit))).all()
+
+
+async def require_message(tx: AsyncSession, consultation_id: ConsultationId, message_id: MessageId) -> Message:
+    """A message of that consultation that was said, not a tombstone. Raises NotFound."""
+    found = (await tx.scalars(select(Message).where(Message.id == message_id))).one_or_none()
+    if found is None or found.consultation_id != consultation_id or found.kind is MessageKind.RECALL:
+        raise NotFound
+    return found
+
+
+async def require_message_at(tx: AsyncSession, consultation_id: ConsultationId, seq: int) -> Message:
+    """Raises NotFound."""
+    found = await tx.get(Message, (consultation_id, seq))
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def lock_mark(
+    tx: AsyncSession, consultation_id: ConsultationId, account_id: AccountId, device_id: str
+) -> Mark:
+    """The mark of one device, locked; made when there is none."""
+    key = {"consultation_id": consultation_id, "account_id": account_id, "device_id": device_id}
+    fresh = {"delivered_seq": 0, "delivered_at": None, "read_seq": 0, "read_at": None}
+    locked = select(Mark).filter_by(**key).with_for_update().execution_options(**_FRESH)
+    found = (await tx.scalars(locked)).one_or_none()
+    if found is None:  # two at once: the second one's insert changes nothing
+        await tx.execute(insert(Mark).values(**key, **fresh).on_duplicate_key_update(delivered_seq=Mark.delivered_seq))
+        found = (await tx.scalars(locked)).one()
+    return found
+
+
+async def count_devices(tx: AsyncSession, consultation_id: ConsultationId, account_id: AccountId) -> int:
+    counted = select(func.count()).where(Mark.consultation_id == consultation_id, Mark.account_id == account_id)
+    return (await tx.scalar(counted)) or 0
+
+
+async def list_marks(tx: AsyncSession, consultation_id: ConsultationId) -> Sequence[Mark]:
+    return (await tx.scalars(select(Mark).where(Mark.consultation_id == consultation_id).order_by(Mark.device_id))).all()
+
+
+async def read_seqs(
+    tx: AsyncSession, account_id: AccountId, consultation_ids: Sequence[ConsultationId]
+) -> dict[ConsultationId, int]:
+    """How far an account has read, over all its devices."""
+    if not consultation_ids:
+        return {}
+    furthest = select(Mark.consultation_id, func.max(Mark.read_seq)).where(
+        Mark.account_id == account_id, Mark.consultation_id.in_(consultation_ids)
+    )
+    found = (await tx.execute(furthest.group_by(Mark.consultation_id))).all()
+    return {consultation_id: int(seq) for consultation_id, seq in found}
+
+
+# ── offers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def require_offer(tx: AsyncSession, offer_id: ConsultationOfferId) -> ConsultationOffer:
+    """Raises NotFound."""
+    found = await tx.get(ConsultationOffer, offer_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def lock_offer(
+    tx: AsyncSession, clinician_id: ClinicianId, kind: ConsultKind, measure: Measure
+) -> ConsultationOffer | None:
+    """A clinician's offer of that kind and measure, locked. The caller holds the clinician's row lock."""
+    same = select(ConsultationOffer).where(
+        ConsultationOffer.clinician_id == clinician_id, ConsultationOffer.kind == kind,
+        ConsultationOffer.measure == measure,
+    )  # fmt: skip
+    return (await tx.scalars(same.with_for_update().execution_options(**_FRESH))).one_or_none()
+
+
+async def list_offers_of(tx: AsyncSession, clinician_id: ClinicianId) -> Sequence[ConsultationOffer]:
+    mine = select(ConsultationOffer).where(ConsultationOffer.clinician_id == clinician_id)
+    return (await tx.scalars(mine.order_by(ConsultationOffer.id))).all()
+
+
+async def list_open_offers(
+    tx: AsyncSession, hospital_id: HospitalId, kind: ConsultKind | None, approved: bool, paging: Paging
+) -> list[tuple[ConsultationOffer, Clinician]]:
+    """What verified staff of a hospital offers within today's terms, newest first, one more than asked."""
+    terms = ConsultationTerms
+    both = cast("Select[Any]", select(ConsultationOffer, Clinician))
+    found = (
+        both.join(Clinician, Clinician.id == ConsultationOffer.clinician_id)
+        .join(terms, (terms.hospital_id == ConsultationOffer.hospital_id) & (terms.kind == ConsultationOffer.kind))
+        .where(
+            ConsultationOffer.hospital_id == hospital_id, ConsultationOffer.is_open.is_(True), terms.is_open.is_(True),
+            Clinician.state == ClinicianState.VERIFIED,
+            ConsultationOffer.price_fen.between(terms.min_fen, terms.max_fen),
+        )
+    )  # fmt: skip
+    if kind is not None:
+        found = found.where(ConsultationOffer.kind == kind)
+    if not approved:
+        found = found.where(ConsultationOffer.kind == ConsultKind.HEALTH_ADVICE)
+    rows = await tx.execute(newest_first(found, ConsultationOffer.id, ConsultationOfferId, paging))
+    return [(offer, clinician) for offer, clinician in rows.all()]
+
+
+async def terms_of(tx: AsyncSession, hospital_id: HospitalId, kind: ConsultKind) -> ConsultationTerms | None:
+    return await tx.get(ConsultationTerms, (hospital_id, kind))
+
+
+async def list_terms(tx: AsyncSession, hospital_id: HospitalId) -> Sequence[ConsultationTerms]:
+    found = select(ConsultationTerms).where(ConsultationTerms.hospital_id == hospital_id)
+    return (await tx.scalars(found.order_by(ConsultationTerms.kind))).all()
+
+
+async def is_approved(tx: AsyncSession, hospital_id: HospitalId, on: date) -> bool:
+    """Whether a hospital may diagnose online on that Shanghai day (RULE-76)."""
+    found = await tx.get(ConsultationApproval, hospital_id)
+    return found is not None and on <= found.valid_until
+
+
+# ── what belongs to a consultation ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def lock_extension(tx: AsyncSession, extension_id: ExtensionId) -> Extension:
+    """Lock its consultation first. Raises NotFound."""
+    locked = select(Extension).where(Extension.id == extension_id).with_for_update()
+    found = (await tx.scalars(locked.execution_options(**_FRESH))).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def consultation_of_extension(tx: AsyncSession, extension_id: ExtensionId) -> ConsultationId:
+    """Unlocked. Raises NotFound."""
+    found = await tx.get(Extension, extension_id)
+    if found is None:
+        raise NotFound
+    return found.consultation_id
+
+
+async def find_asked_extension(
+    tx: AsyncSession, consultation_id: ConsultationId, now: datetime
+) -> Extension | None:
+    """The extension that can still be paid."""
+    asked = select(Extension).where(
+        Extension.consultation_id == consultation_id, Extension.state == ExtensionState.ASKED, Extension.pay_until > now
+    )
+    return (await tx.scalars(asked.order_by(Extension.id.desc()).limit(1))).one_or_none()
+
+
+async def list_extensions(tx: AsyncSession, consultation_id: ConsultationId) -> Sequence[Extension]:
+    found = select(Extension).where(Extension.consultation_id == consultation_id).order_by(Extension.id)
+    return (await tx.scalars(found)).all()
+
+
+async def find_summary(tx: AsyncSession, consultation_id: ConsultationId) -> Summary | None:
+    return await tx.get(Summary, consultation_id)
+
+
+async def require_summary(tx: AsyncSession, consultation_id: ConsultationId) -> Summary:
+    """Raises NotFound."""
+    found = await find_summary(tx, consultation_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def find_rating(tx: AsyncSession, consultation_id: ConsultationId) -> Rating | None:
+    return await tx.get(Rating, consultation_id)
+
+
+async def are_blocked(tx: AsyncSession, one: AccountId, other: AccountId) -> bool:
+    """Whether either has blocked the other."""
+    either = or_(
+        (Block.account_id == one) & (Block.blocked_id == other), (Block.account_id == other) & (Block.blocked_id == one)
+    )
+    return (await tx.scalar(select(Block.account_id).where(either).limit(1))) is not None
+
+
+async def list_flags(tx: AsyncSession, state: FlagState, paging: Paging) -> Sequence[Flag]:
+    """Flags in one state, newest first, one more than asked."""
+    found = select(Flag).where(Flag.state == state)
+    return (await tx.scalars(newest_first(found, Flag.id, ConsultationFlagId, paging))).all()
+
+
+async def require_flag(tx: AsyncSession, flag_id: ConsultationFlagId) -> Flag:
+    """Raises NotFound."""
+    found = await tx.get(Flag, flag_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def lock_flag(tx: AsyncSession, flag_id: ConsultationFlagId) -> Flag:
+    """Lock its consultation first. Raises NotFound."""
+    locked = select(Flag).where(Flag.id == flag_id).with_for_update()
+    found = (await tx.scalars(locked.execution_options(**_FRESH))).one_or_none()
+    if found is None:
+        raise NotFound
+    return found

@@ -1,0 +1,321 @@
+"""Rules of consultations, without input or output: states and deadlines, the gates, the rounds, what a message may hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from yiyuebao_api.domains.consultations.problems import (
+    ConsultationStateRefused,
+    MessageMalformed,
+    PriceOutOfLimits,
+    RecallTooLate,
+    UnderSixRefused,
+)
+from yiyuebao_api.kernel.money import Fen
+
+MAX_TEXT = 4_000
+MAX_DEVICES = 50
+MAX_ROUNDS, MAX_MINUTES = 100, 240
+
+
+class ConsultKind(StrEnum):
+    """RULE-75: two kinds with different gates."""
+
+    HEALTH_ADVICE = "health_advice"
+    ONLINE_FOLLOW_UP = "online_follow_up"
+
+
+class Measure(StrEnum):
+    """What is bought."""
+
+    ROUNDS = "rounds"
+    MINUTES = "minutes"
+
+
+class ConsultState(StrEnum):
+    """Where a consultation is."""
+
+    AWAITING_PAYMENT = "awaiting_payment"
+    WAITING = "waiting"
+    ACTIVE = "active"
+    ENDED = "ended"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
+
+
+class EndReason(StrEnum):
+    """Why it is over."""
+
+    UNPAID = "unpaid"
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+    TIME_UP = "time_up"
+    ROUNDS_UP = "rounds_up"
+    IDLE = "idle"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    UNFIT = "unfit"
+    PAYMENT_UNUSABLE = "payment_unusable"
+
+
+class SenderRole(StrEnum):
+    """Who speaks; only these two ever do, and no machine answers for the clinician (RULE-80)."""
+
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+
+
+class MessageKind(StrEnum):
+    """What a message is; `recall` is the tombstone that takes its place in the log."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    FILE = "file"
+    CARD = "card"
+    RECALL = "recall"
+
+
+class Choice(StrEnum):
+    """What the patient may do when no answer came in time."""
+
+    WAIT = "wait"
+    CHANGE = "change"
+    REFUND = "refund"
+
+
+class ExtensionState(StrEnum):
+    """A further piece of time or rounds."""
+
+    ASKED = "asked"
+    PAID = "paid"
+    GIVEN = "given"
+    RETURNED = "returned"
+
+
+class FlagKind(StrEnum):
+    """Why somebody should look (RULE-86)."""
+
+    CONTACT = "contact"
+    ABUSE = "abuse"
+    ILLEGAL = "illegal"
+    REPORT = "report"
+
+
+class FlagState(StrEnum):
+    """What became of a flag."""
+
+    OPEN = "open"
+    DISMISSED = "dismissed"
+    UPHELD = "upheld"
+
+
+class Actor(StrEnum):
+    """Who moved a consultation."""
+
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+    SYSTEM = "system"
+
+
+S = ConsultState
+
+#: Every legal move. `expired → waiting`: money that came late, while the clinician still serves.
+MOVES: Mapping[ConsultState, frozenset[ConsultState]] = {
+    S.AWAITING_PAYMENT: frozenset({S.WAITING, S.EXPIRED}),
+    S.EXPIRED: frozenset({S.WAITING}),
+    S.WAITING: frozenset({S.ACTIVE, S.REFUNDED}),
+    S.ACTIVE: frozenset({S.ENDED, S.REFUNDED}),
+    S.ENDED: frozenset(),
+    S.REFUNDED: frozenset(),
+}
+
+#: In these the two can talk.
+OPEN = (S.WAITING, S.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the patient was promised, kept with the consultation."""
+
+    answer_minutes: int = 30
+    refund_hours: int = 24
+    idle_hours: int = 48
+    grace_minutes: int = 30
+    warn_minutes: int = 5
+    release_after_days: int = 7
+    platform_rate_bp: int = 500
+
+    @property
+    def idle_for(self) -> timedelta:
+        return timedelta(hours=self.idle_hours)
+
+    def as_row(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in row.items() if name in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The facts that the state at a moment is read from."""
+
+    state: ConsultState
+    measure: Measure
+    pay_until: datetime
+    refund_at: datetime | None
+    closes_at: datetime | None
+    idle_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The state as it is at a moment, and since when and why it is over if it is."""
+
+    state: ConsultState
+    reason: EndReason | None = None
+    since: datetime | None = None
+
+
+def standing(course: Course, now: datetime) -> Standing:
+    """The state as it is read: a deadline that has passed holds even if no job has run yet."""
+    if course.state is S.AWAITING_PAYMENT and course.pay_until <= now:
+        return Standing(S.EXPIRED, EndReason.UNPAID, course.pay_until)
+    if course.state is S.WAITING and course.refund_at is not None and course.refund_at <= now:
+        return Standing(S.REFUNDED, EndReason.NO_ANSWER, course.refund_at)
+    if course.state is S.ACTIVE:
+        up = EndReason.TIME_UP if course.measure is Measure.MINUTES else EndReason.ROUNDS_UP
+        ends = [(at, why) for at, why in ((course.closes_at, up), (course.idle_at, EndReason.IDLE)) if at is not None]
+        passed = sorted(each for each in ends if each[0] <= now)
+        if passed:
+            return Standing(S.ENDED, passed[0][1], passed[0][0])
+    return Standing(course.state)
+
+
+def check_move(before: ConsultState, after: ConsultState) -> None:
+    """Raises ConsultationStateRefused for a move that is not in MOVES."""
+    if after not in MOVES[before]:
+        raise ConsultationStateRefused(state=before.value)
+
+
+def check_price(price: Fen, low: Fen, high: Fen) -> None:
+    """Within what the hospital allows its staff. Raises PriceOutOfLimits."""
+    if not low <= price <= high:
+        raise PriceOutOfLimits(min_fen=low, max_fen=high)
+
+
+def age_on(born: date, day: date) -> int:
+    """Full years."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def check_child(born: date, today: date, *, guardian: bool, specialty: str) -> None:
+    """RULE-81: below six only with the guardian asking and a paediatrician answering. Raises UnderSixRefused."""
+    if age_on(born, today) < 6 and not (guardian and "儿" in specialty):
+        raise UnderSixRefused
+
+
+# ── rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """A round is used when the clinician answers what the patient has asked; several words in a row are one question."""
+
+    used: int
+    asked: bool
+
+    def after(self, sender: SenderRole) -> Rounds:
+        """What a message of that side makes of it."""
+        if sender is SenderRole.PATIENT:
+            return Rounds(self.used, asked=True)
+        return Rounds(self.used + self.asked, asked=False)
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+RECALL_WITHIN = timedelta(minutes=2)
+_NUMBER = re.compile(r"[\x21-\x7e]{1,64}")
+_LINE = re.compile(r"[^\x00-\x1f\ud800-\udfff]*")
+_FILE = re.compile(r"fil_[0-7][0-9a-hjkmnp-tv-z]{25}")
+_FIELDS: Mapping[MessageKind, tuple[frozenset[str], frozenset[str]]] = {  # needed, allowed besides
+    MessageKind.TEXT: (frozenset({"text"}), frozenset()),
+    MessageKind.IMAGE: (frozenset({"file_id"}), frozenset()),
+    MessageKind.FILE: (frozenset({"file_id", "name"}), frozenset()),
+    MessageKind.CARD: (frozenset({"type", "title"}), frozenset({"text", "subject"})),
+}
+_LENGTHS = {"text": MAX_TEXT, "name": 100, "type": 40, "title": 100, "subject": 40}
+
+
+def check_body(kind: MessageKind, body: Mapping[str, Any]) -> dict[str, str]:
+    """What a client sends as a message, clean: known fields, texts of the right length. Raises MessageMalformed."""
+    if kind not in _FIELDS:
+        raise MessageMalformed
+    needed, besides = _FIELDS[kind]
+    if not needed <= set(body) <= needed | besides or not all(isinstance(value, str) for value in body.values()):
+        raise MessageMalformed
+    clean = {name: str(value) for name, value in body.items()}
+    for name, value in clean.items():
+        if not _fits(name, value):
+            raise MessageMalformed
+    return clean
+
+
+def check_number(text: str) -> str:
+    """A client's own number of a message, or a device's name: 1 to 64 visible ASCII characters. Raises MessageMalformed."""
+    if _NUMBER.fullmatch(text) is None:
+        raise MessageMalformed
+    return text
+
+
+def _fits(name: str, value: str) -> bool:
+    if name == "file_id":
+        return _FILE.fullmatch(value) is not None
+    if not 0 < len(value) <= _LENGTHS[name] or not value.strip():
+        return False
+    if name == "text":
+        return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return _LINE.fullmatch(value) is not None
+
+
+def check_recall(sent_at: datetime, now: datetime) -> None:
+    """Raises RecallTooLate two minutes after it was sent."""
+    if now - sent_at > RECALL_WITHIN:
+        raise RecallTooLate(seconds=int(RECALL_WITHIN.total_seconds()))
+
+
+# ── moderation (RULE-86) ─────────────────────────────────────────────────────────────────────────────────────────────
+
+_SPACES = re.compile(r"[\s\-_.·•,，。、*~]+")
+_DIGITS = str.maketrans("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖０１２３４５６７８９", "00123456789123456789" + "0123456789")
+_CONTACTS = (
+    re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)"),  # a mobile number, however it is spaced or spelt
+    re.compile(r"(?:微信|薇信|威信|weixin|wechat|wx|vx|v信|加v|加微|扣扣|qq|钉钉|支付宝)(?:号|id|是)?[:：]?[a-z0-9]{5,20}", re.IGNORECASE),
+    re.compile(r"加(?:我|个|一下)?(?:微信|薇信|威信|vx|wx|qq|好友)|私下(?:联系|转账|付款)|线下(?:转账|付款|交易)", re.IGNORECASE),
+    re.compile(r"https?://|www\w+(?:com|cn|net)", re.IGNORECASE),
+)
+_ABUSE = ("傻逼", "去死", "滚蛋", "王八蛋", "杀了你", "弄死你", "操你", "畜生")
+_ILLEGAL = ("冰毒", "海洛因", "代孕", "卖肾", "卖血", "枪支", "假证", "办证刻章", "迷药", "赌博网站")
+
+
+def suspicions(text: str) -> dict[FlagKind, str]:
+    """What in a text should be looked at, with the code of the rule that found it. The message itself is delivered."""
+    dense = _SPACES.sub("", text).translate(_DIGITS).lower()
+    plain = _SPACES.sub("", text).lower()
+    found: dict[FlagKind, str] = {}
+    if _CONTACTS[0].search(dense):
+        found[FlagKind.CONTACT] = "phone-number"
+    elif any(pattern.search(plain) for pattern in _CONTACTS[1:]):
+        found[FlagKind.CONTACT] = "contact-words"
+    if any(word in plain for word in _ABUSE):
+        found[FlagKind.ABUSE] = "abuse-words"
+    if any(word in plain for word in _ILLEGAL):
+        found[FlagKind.ILLEGAL] = "illegal-words"
+    return found

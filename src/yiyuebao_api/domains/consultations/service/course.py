@@ -1,0 +1,187 @@
+"""The clock of a consultation: the first answer, the rounds, the deadlines and what is done when one has passed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.consultations import queries
+from yiyuebao_api.domains.consultations.models import Consultation
+from yiyuebao_api.domains.consultations.problems import (
+    AcceptFirst,
+    ConsultationExpired,
+    ConsultationStateRefused,
+    RoundsUsedUp,
+)
+from yiyuebao_api.domains.consultations.rules import (
+    OPEN,
+    Actor,
+    ConsultKind,
+    ConsultState,
+    EndReason,
+    Measure,
+    Rounds,
+    SenderRole,
+)
+from yiyuebao_api.domains.consultations.service.settling import earn, give_all_back
+from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_moved, tell_patient
+from yiyuebao_api.kernel import outbox
+from yiyuebao_api.kernel.database import Begin
+from yiyuebao_api.kernel.ids import ConsultationId
+
+
+def require_open(consultation: Consultation, now: datetime) -> None:
+    """Raises ConsultationStateRefused unless the two can talk at that moment."""
+    state = consultation.standing(now).state
+    if state not in OPEN:
+        raise ConsultationStateRefused(state=state.value)
+
+
+def require_standing(consultation: Consultation, now: datetime, *states: ConsultState) -> None:
+    """Raises ConsultationStateRefused, or ConsultationExpired when what is over is the time to pay."""
+    state = consultation.standing(now).state
+    if state not in states:
+        if state is ConsultState.EXPIRED:
+            raise ConsultationExpired
+        raise ConsultationStateRefused(state=state.value)
+
+
+async def note_spoken(tx: AsyncSession, consultation: Consultation, sender: SenderRole, now: datetime) -> None:
+    """One of the two says something: the first answer starts the clock, answers use up rounds.
+
+    The caller holds the row's lock. Raises ConsultationStateRefused, AcceptFirst, RoundsUsedUp.
+    """
+    require_open(consultation, now)
+    answers = sender is SenderRole.CLINICIAN
+    if answers and consultation.kind is ConsultKind.ONLINE_FOLLOW_UP and consultation.accepted_at is None:
+        raise AcceptFirst
+    by_rounds = consultation.measure is Measure.ROUNDS
+    if by_rounds and not answers and consultation.rounds_used >= consultation.quantity:
+        raise RoundsUsedUp
+    if answers and consultation.state is ConsultState.WAITING:
+        await _start(tx, consultation, now)
+    if consultation.state is ConsultState.ACTIVE or not answers:
+        rounds = Rounds(consultation.rounds_used, consultation.asked).after(sender)
+        consultation.rounds_used, consultation.asked = rounds.used, rounds.asked
+    consultation.spoken_at = now
+    if by_rounds and consultation.rounds_used >= consultation.quantity and consultation.closes_at is None:
+        consultation.closes_at = now + timedelta(minutes=consultation.promises.grace_minutes)
+        await watch(tx, consultation, consultation.closes_at, now)
+        await warn(tx, consultation, now)
+
+
+async def _start(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    consultation.answered_at = consultation.spoken_at = now
+    consultation.warned_at = None
+    if consultation.measure is Measure.MINUTES:
+        consultation.closes_at = now + timedelta(minutes=consultation.quantity)
+        await watch_clock(tx, consultation, now)
+    await move(tx, consultation, ConsultState.ACTIVE, actor=Actor.CLINICIAN, now=now)
+    await outbox.put(
+        tx, "consultations.watch", consultation.id, {"idle": True}, now=now, run_at=now + consultation.promises.idle_for
+    )
+    body = "医护人员已回复您的咨询，请打开查看。"
+    await tell_patient(tx, consultation, "consultation.answered", "咨询有新回复", body, now)
+
+
+async def extend(tx: AsyncSession, consultation: Consultation, quantity: int, now: datetime) -> None:
+    """Further rounds or minutes. The caller holds the row's lock and has seen that it is active."""
+    consultation.quantity += quantity
+    consultation.warned_at = None
+    if consultation.measure is Measure.MINUTES:
+        consultation.closes_at = (consultation.closes_at or now) + timedelta(minutes=quantity)
+        await watch_clock(tx, consultation, now)
+    else:
+        consultation.closes_at = None
+    await tx.flush()
+    await tell_moved(tx, consultation, now)
+
+
+async def watch_clock(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """Look at it again when it is time to warn, and when it is over."""
+    assert consultation.closes_at is not None
+    warn_at = consultation.closes_at - timedelta(minutes=consultation.promises.warn_minutes)
+    if warn_at > now:
+        await watch(tx, consultation, warn_at, now)
+    await watch(tx, consultation, consultation.closes_at, now)
+
+
+async def watch(tx: AsyncSession, consultation: Consultation, at: datetime, now: datetime) -> None:
+    """Look at it again at that moment."""
+    await outbox.put(tx, "consultations.watch", consultation.id, now=now, run_at=at)
+
+
+async def warn(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """Both hear that it ends soon, once, in time to extend it."""
+    if consultation.warned_at is not None:
+        return
+    consultation.warned_at = now
+    await tx.flush()
+    await tell_moved(tx, consultation, now)
+    body = "本次咨询即将结束，需要时可以续时或加问。"
+    await tell_patient(tx, consultation, "consultation.ending", "咨询即将结束", body, now)
+
+
+async def watch_consultation(begin: Begin, consultation_id: ConsultationId, *, idle: bool, now: datetime) -> None:
+    """The job at every deadline: writes down what is already true at read time, and does what follows from it.
+
+    Safe to repeat. With `idle` it follows the silence: raises outbox.Again while somebody has spoken since.
+    """
+    async with begin() as tx:
+        consultation = await queries.lock_consultation(tx, consultation_id)
+        await _settle(tx, consultation, now)
+        ends = consultation.idle_at
+        if idle and consultation.state is ConsultState.ACTIVE and ends is not None:
+            again = ends - now
+        else:
+            return
+    raise outbox.Again(max(again, timedelta(seconds=1)))
+
+
+async def _settle(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    found = consultation.standing(now)
+    if found.state is not consultation.state and found.reason is not None:
+        await end_by_itself(tx, consultation, found.state, found.reason, found.since or now, now)
+    elif consultation.state is ConsultState.WAITING and consultation.is_overdue(now):
+        await _apologise(tx, consultation, now)
+    elif consultation.state is ConsultState.ACTIVE and _ends_soon(consultation, now):
+        await warn(tx, consultation, now)
+
+
+def _ends_soon(consultation: Consultation, now: datetime) -> bool:
+    ends = consultation.closes_at
+    return ends is not None and ends - timedelta(minutes=consultation.promises.warn_minutes) <= now
+
+
+async def _apologise(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    if consultation.warned_at is not None:
+        return
+    consultation.warned_at = now
+    await tx.flush()
+    await tell_moved(tx, consultation, now)
+    body = "医护人员未能在承诺时间内回复。您可以继续等待、更换医护人员或全额退款。"
+    await tell_patient(tx, consultation, "consultation.unanswered", "咨询暂未回复", body, now)
+    body = f"咨询 {consultation.order_no} 已超过承诺的回复时间，请尽快回复。"
+    await tell_clinician(tx, consultation, "consultation.unanswered", "有咨询等待回复", body, now)
+
+
+async def end_by_itself(
+    tx: AsyncSession, consultation: Consultation, to: ConsultState, because: EndReason, since: datetime, now: datetime
+) -> None:
+    """A deadline has passed: unpaid, unanswered, used up or silent."""
+    await move(tx, consultation, to, actor=Actor.SYSTEM, because=because, now=now)
+    consultation.ended_at = since
+    if to is ConsultState.REFUNDED:
+        await give_all_back(tx, consultation, cause="unanswered", reason="咨询未获回复退款", now=now)
+        body = f"咨询 {consultation.order_no} 未获回复，费用将原路退回。"
+        await tell_patient(tx, consultation, "consultation.refunded", "咨询已退款", body, now)
+    elif to is ConsultState.ENDED:
+        await earn(tx, consultation, now=now)
+        body = f"咨询 {consultation.order_no} 已结束，请对本次服务作出评价。"
+        await tell_patient(tx, consultation, "consultation.ended", "咨询已结束", body, now)
+
+
+async def catch_up(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """Write down a deadline that has passed before anything else is done. The caller holds the row's lock."""
+    await _settle(tx, consultation, now)

@@ -1,0 +1,92 @@
+"""Moving a consultation and telling of it: the state, its history row, the devices and the inboxes, in one transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
+from yiyuebao_api.domains.consultations.models import Consultation, ConsultationMove, Mark, Message
+from yiyuebao_api.domains.consultations.rules import Actor, ConsultState, EndReason, check_move
+from yiyuebao_api.domains.notices import service as notices
+from yiyuebao_api.kernel.events import announce
+from yiyuebao_api.kernel.ids import RowId
+
+_OVER = (ConsultState.ENDED, ConsultState.EXPIRED, ConsultState.REFUNDED)
+
+
+async def move(
+    tx: AsyncSession, consultation: Consultation, to: ConsultState, *, actor: Actor, now: datetime,
+    reason: str | None = None, because: EndReason | None = None,
+) -> None:  # fmt: skip
+    """The one way a consultation changes its state. The caller holds the row's lock. Raises ConsultationStateRefused."""
+    check_move(consultation.state, to)
+    note(tx, consultation, consultation.state, to, actor=actor, reason=reason, now=now)
+    consultation.state = to
+    consultation.end_reason = because
+    consultation.ended_at = now if to in _OVER else None
+    await tx.flush()
+    await tell_moved(tx, consultation, now)
+
+
+def note(
+    tx: AsyncSession, consultation: Consultation, before: ConsultState | None, after: ConsultState, *, actor: Actor,
+    now: datetime, reason: str | None = None,
+) -> None:  # fmt: skip
+    """A history row."""
+    tx.add(ConsultationMove(
+        id=RowId.new(), consultation_id=consultation.id, from_state=before, to_state=after, actor=actor, reason=reason,
+        at=now,
+    ))  # fmt: skip
+
+
+async def tell_moved(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """The devices of both read it again."""
+    told = ConsultationMoved(consultation.id, consultation.accounts, consultation.state, consultation.closes_at, now)
+    await announce(tx, told)
+
+
+async def tell_message(tx: AsyncSession, consultation: Consultation, message: Message, *, origin: str = "") -> None:
+    """The devices of both hear the message; nobody else's (RULE-84)."""
+    await announce(tx, MessageSent(
+        consultation.id, consultation.accounts, message.id, message.seq, message.sender, message.sender_id,
+        message.client_msg_id, message.kind, message.body, message.sent_at, origin,
+    ))  # fmt: skip
+
+
+async def tell_recalled(
+    tx: AsyncSession, consultation: Consultation, message: Message, tombstone: Message, now: datetime
+) -> None:
+    """Devices that show the message hide it; those that are away find the tombstone in the log."""
+    told = MessageRecalled(consultation.id, consultation.accounts, message.id, message.seq, tombstone.seq, now)
+    await announce(tx, told)
+
+
+async def tell_marks(tx: AsyncSession, consultation: Consultation, mark: Mark, now: datetime) -> None:
+    """Both see how far that device is."""
+    await announce(tx, MarksMoved(
+        consultation.id, consultation.accounts, mark.account_id, mark.device_id, mark.delivered_seq, mark.read_seq, now
+    ))  # fmt: skip
+
+
+async def tell_patient(
+    tx: AsyncSession, consultation: Consultation, kind: str, title: str, body: str, now: datetime
+) -> None:
+    """A notice to who asked. No clinical word: it may show on a lock screen (RULE-158)."""
+    await notices.tell_account(tx, consultation.account_id, kind, title=title, body=body, subject=consultation.id, now=now)
+
+
+async def tell_clinician(
+    tx: AsyncSession, consultation: Consultation, kind: str, title: str, body: str, now: datetime
+) -> None:
+    """A notice to who answers."""
+    account_id = consultation.clinician_account_id
+    await notices.tell_account(tx, account_id, kind, title=title, body=body, subject=consultation.id, now=now)
+
+
+async def tell_hospital(
+    tx: AsyncSession, consultation: Consultation, kind: str, title: str, body: str, now: datetime
+) -> None:
+    """A notice at the desk of who is paid."""
+    await notices.tell_hospital(tx, consultation.hospital_id, kind, title=title, body=body, subject=consultation.id, now=now)

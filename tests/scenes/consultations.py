@@ -1,0 +1,115 @@
+"""Consultations in every state, and the two who talk in them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.client import Api
+from tests.scenes.accounts import make_account, sign_in
+from tests.scenes.bookings import bind_wechat
+from tests.scenes.clinicians import make_clinician
+from tests.scenes.hospitals import make_hospital
+from tests.scenes.patients import make_patient
+from yiyuebao_api.context import Context
+from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind
+from yiyuebao_api.domains.consultations import service
+from yiyuebao_api.domains.consultations.models import Consultation
+from yiyuebao_api.domains.consultations.rules import ConsultKind, ConsultState, Measure, MessageKind, Terms
+from yiyuebao_api.domains.consultations.service import SentMessage
+from yiyuebao_api.domains.hospitals.models import Hospital
+from yiyuebao_api.domains.patients.models import Patient
+from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.database import Database
+from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOfferId, PaymentId, new_number
+from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.tokens import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two of a consultation, signed in, and the place they are at."""
+
+    hospital: Hospital
+    clinician: Clinician
+    patient: Patient
+    asker: AccountId
+    answerer: AccountId
+    asking: Api
+    answering: Api
+    openid: str
+
+
+async def make_pair(api: Api, context: Context, *, verified: bool = True, **clinician: Any) -> Pair:
+    """A patient's phone and a doctor's, at an open hospital with a merchant."""
+    database = context.database
+    hospital = await make_hospital(database, sub_mchid=f"19{secrets.randbelow(10**8):08d}")
+    doctor = await make_clinician(database, hospital.id, **{"kind": ClinicianKind.DOCTOR, **clinician})
+    account = await make_account(database)
+    patient = await make_patient(database, account.id, verified=verified)
+    openid = await bind_wechat(context, account.id)
+    asking = api.signed_in((await sign_in(database, context.tokens, account.id)).access_token)
+    return Pair(
+        hospital, doctor, patient, account.id, doctor.account_id, asking, await as_clinician(api, context, doctor), openid
+    )
+
+
+async def as_clinician(api: Api, context: Context, clinician: Clinician) -> Api:
+    """The service as called by that clinician, now."""
+    signed = await sign_in(
+        context.database, context.tokens, clinician.account_id, mode=Mode.CLINICIAN, hospital_id=clinician.hospital_id
+    )
+    return api.signed_in(signed.access_token)
+
+
+async def make_consultation(
+    database: Database, pair: Pair, *, state: ConsultState = ConsultState.WAITING, now: datetime | None = None,
+    **changes: Any,
+) -> Consultation:  # fmt: skip
+    """A row as it would be after `state` was reached a moment ago; paid unless it awaits that."""
+    now = now or clock.now()
+    paid = state is not ConsultState.AWAITING_PAYMENT
+    active = state is ConsultState.ACTIVE
+    values: dict[str, Any] = {
+        "id": ConsultationId.new(), "order_no": new_number("C261125"), "kind": ConsultKind.HEALTH_ADVICE,
+        "account_id": pair.asker, "patient_id": pair.patient.id, "clinician_id": pair.clinician.id,
+        "clinician_account_id": pair.answerer, "hospital_id": pair.hospital.id,
+        "people": {
+            "patient": "陈秀英", "sex": "female", "born": "1958-03-02", "clinician": pair.clinician.name,
+            "title": pair.clinician.title.value, "hospital": pair.hospital.name,
+        },
+        "complaint": "血压有些高", "diagnosis": None, "diagnosed_on": None, "proof_file_id": None, "agreed_at": None,
+        "offer_id": ConsultationOfferId.new(), "measure": Measure.ROUNDS, "quantity": 20, "price_fen": Fen(3000),
+        "terms": Terms().as_row(), "state": state, "pay_until": now + timedelta(minutes=15),
+        "payment_id": PaymentId.new() if paid else None, "paid_at": now if paid else None,
+        "answer_by": now + timedelta(minutes=30) if paid else None,
+        "refund_at": now + timedelta(hours=24) if paid else None, "accepted_at": None,
+        "answered_at": now if active else None, "rounds_used": 0, "asked": True, "closes_at": None, "warned_at": None,
+        "spoken_at": now if active else None, "ended_at": None, "end_reason": None, "last_seq": 0,
+        "refund_due_fen": Fen(0), "refunded_fen": Fen(0), "hidden_at": None, "created_at": now, **changes,
+    }  # fmt: skip
+    made = Consultation(**values)
+    async with database.begin() as tx:
+        tx.add(made)
+    return made
+
+
+async def say(
+    context: Context, consultation: Consultation, sender: AccountId, text: str = "您好", *, number: str | None = None,
+    now: datetime | None = None,
+) -> SentMessage:  # fmt: skip
+    """A text, as the socket or the HTTP route would send it."""
+    async with context.begin() as tx:
+        return await service.send_message(
+            tx, consultation_id=consultation.id, sender=sender, client_msg_id=number or secrets.token_hex(8),
+            kind=MessageKind.TEXT, body={"text": text}, now=now or clock.now(),
+        )  # fmt: skip
+
+
+async def row_of(database: Database, consultation_id: ConsultationId | str) -> Consultation:
+    """The row as it is now."""
+    wanted = ConsultationId.parse(consultation_id) if isinstance(consultation_id, str) else consultation_id
+    async with database.begin() as tx:
+        return await tx.get_one(Consultation, wanted)
