@@ -43,8 +43,9 @@ def note(
 
 async def tell_moved(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
     """The devices of both read it again."""
-    told = ConsultationMoved(consultation.id, consultation.accounts, consultation.state, consultation.closes_at, now)
-    await announce(tx, told)
+    await announce(
+        tx, ConsultationMoved(consultation.id, consultation.accounts, consultation.state, consultation.closes_at, now)
+    )
 
 
 async def tell_message(tx: AsyncSession, consultation: Consultation, message: Message, *, origin: str = "") -> None:
@@ -59,8 +60,9 @@ async def tell_recalled(
     tx: AsyncSession, consultation: Consultation, message: Message, tombstone: Message, now: datetime
 ) -> None:
     """Devices that show the message hide it; those that are away find the tombstone in the log."""
-    told = MessageRecalled(consultation.id, consultation.accounts, message.id, message.seq, tombstone.seq, now)
-    await announce(tx, told)
+    await announce(
+        tx, MessageRecalled(consultation.id, consultation.accounts, message.id, message.seq, tombstone.seq, now)
+    )
 
 
 async def tell_marks(tx: AsyncSession, consultation: Consultation, mark: Mark, now: datetime) -> None:
