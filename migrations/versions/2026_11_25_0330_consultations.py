@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "consultations_1"
-down_revision = "0001"
+down_revision = "live_1"
 branch_labels = None
 depends_on = None
 
