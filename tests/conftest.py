@@ -29,6 +29,7 @@ from yiyuebao_api.context import Context, open_context
 from yiyuebao_api.kernel import clock, events, secrets
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.outbox import Worker
+from yiyuebao_api.serving import SOCKETS
 from yiyuebao_api.settings import Settings
 
 _WRITES = re.compile(r"\s*(?:insert(?:\s+ignore)?\s+into|update|replace\s+into|delete\s+from)\s+`?(\w+)", re.IGNORECASE)
@@ -90,7 +91,7 @@ def settings(database_url: str, sandbox: SandboxServer, tmp_path_factory: pytest
 @asynccontextmanager
 async def listening(app: FastAPI, port: int) -> AsyncIterator[None]:
     """The application on a real port in this loop, for those who call it over the network."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False, **SOCKETS)
     server = uvicorn.Server(config)
     server.config.load()
     server.lifespan = config.lifespan_class(config)

@@ -31,13 +31,17 @@ def serve(
     """Serve the API."""
     import uvicorn
 
+    from yiyuebao_api.serving import SOCKETS
+
     settings = Settings()
     if workers > 1 and with_worker:
         raise typer.BadParameter("--with-worker is for one process; run `worker` beside several")
+    if workers > 1 and settings.redis.url is None:
+        raise typer.BadParameter("several processes find each other's sockets through Redis: set YIYUEBAO_REDIS__URL")
     uvicorn.run(
         "yiyuebao_api.serving:app_with_worker" if with_worker else "yiyuebao_api.serving:app", factory=True, host=host,
-        port=port, workers=workers, loop="uvloop", http="httptools", ws="websockets-sansio", ws_max_size=65_536,
-        ws_per_message_deflate=False, timeout_graceful_shutdown=settings.http.shutdown_s, server_header=False,
+        port=port, workers=workers, loop="uvloop", http="httptools", **SOCKETS,
+        timeout_graceful_shutdown=settings.http.shutdown_s, server_header=False,
         date_header=True, access_log=False, log_config=None, proxy_headers=False,
     )  # fmt: skip
 

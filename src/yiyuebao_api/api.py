@@ -20,6 +20,7 @@ from yiyuebao_api.domains.accounts import routes as accounts
 from yiyuebao_api.domains.bookings import routes as bookings
 from yiyuebao_api.domains.catalogue import routes as catalogue
 from yiyuebao_api.domains.clinicians import routes as clinicians
+from yiyuebao_api.domains.consultations import routes as consultations
 from yiyuebao_api.domains.hospitals import routes as hospitals
 from yiyuebao_api.domains.nearby import routes as nearby
 from yiyuebao_api.domains.notices import routes as notices
@@ -44,6 +45,7 @@ ROUTERS: list[APIRouter] = [
     *bookings.ROUTERS,      # the promise
     *payments.ROUTERS,      # the money
     *visits.ROUTERS,        # the visit
+    *consultations.ROUTERS, # the talk
     *settlements.ROUTERS,   # the shares
     *notices.ROUTERS,       # who was told
     *partners.ROUTERS,      # whose systems were told

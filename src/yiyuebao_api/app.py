@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from yiyuebao_api import __version__, api, health, openapi, wiring
 from yiyuebao_api.context import Context, open_context
+from yiyuebao_api.domains.consultations.live import LiveDesk
 from yiyuebao_api.domains.nearby.index import NearbyIndex
 from yiyuebao_api.kernel import events, log, problems
 from yiyuebao_api.kernel.front import FrontDoor
@@ -41,6 +42,8 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
             app.state.context, app.state.settings, app.state.database = held, held.settings, held.database
             app.state.gateways, app.state.tokens = held.gateways, held.tokens
             await stack.enter_async_context(held.database.live.running())
+            app.state.live_desk = LiveDesk(held.database)
+            await stack.enter_async_context(app.state.live_desk.open())
             app.state.nearby = await stack.enter_async_context(NearbyIndex(held.database))
             if with_worker:
                 worker = Worker(held.begin, held, wiring.JOBS, wiring.TIMERS)

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from yiyuebao_api import __version__, api
+from yiyuebao_api import __version__, api, asyncapi
 from yiyuebao_api.domains.partners.schemas import WEBHOOKS
 from yiyuebao_api.kernel.problems import MEDIA_TYPE, ProblemOut
 
@@ -40,6 +40,7 @@ TAGS = {
     "schedules": "号源与排班 · when there is a place",
     "bookings": "预约 · the promise of a visit",
     "payments": "支付 · the money",
+    "consultations": "在线咨询 · paid, one to one, live",
     "visits": "上门服务 · the visit",
     "settlements": "结算 · the shares and the books",
     "notices": "通知 · who was told",
@@ -87,7 +88,7 @@ def write(app: FastAPI, folder: Path = FOLDER) -> list[Path]:
     """Write the documents; returns the files."""
     folder.mkdir(exist_ok=True)
     files = []
-    for name, document in documents(app).items():
+    for name, document in _everything(app).items():
         (folder / name).write_text(_text(document))
         files.append(folder / name)
     return files
@@ -97,9 +98,13 @@ def drift(app: FastAPI, folder: Path = FOLDER) -> list[str]:
     """Names of the committed documents that differ from what the code says."""
     return [
         name
-        for name, document in documents(app).items()
+        for name, document in _everything(app).items()
         if not (folder / name).exists() or (folder / name).read_text() != _text(document)
     ]
+
+
+def _everything(app: FastAPI) -> dict[str, dict[str, Any]]:
+    return {**documents(app), "live.json": asyncapi.document()}
 
 
 def _text(document: dict[str, Any]) -> str:

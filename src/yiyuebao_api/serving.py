@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI
 
 from yiyuebao_api.app import create_app
 from yiyuebao_api.settings import Settings
+
+#: How uvicorn serves sockets. Its own pings are off: a phone whose screen is dark answers them, and nobody is there.
+SOCKETS: Mapping[str, Any] = {
+    "ws": "websockets-sansio", "ws_max_size": 65_536, "ws_per_message_deflate": False, "ws_ping_interval": None,
+    "ws_ping_timeout": None,
+}  # fmt: skip
 
 
 def app() -> FastAPI:

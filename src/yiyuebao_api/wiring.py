@@ -16,6 +16,7 @@ from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.bookings import service as bookings
 from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
 from yiyuebao_api.domains.catalogue.events import OfferChanged
+from yiyuebao_api.domains.consultations import live as sockets
 from yiyuebao_api.domains.consultations import service as consultations
 from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
@@ -51,10 +52,10 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     BookingCancelled: [visits.note_booking_ended],
     BookingRefused: [visits.note_booking_ended],
     SharesReleased: [],
-    MessageSent: [],
-    MessageRecalled: [],
-    MarksMoved: [],
-    ConsultationMoved: [],
+    MessageSent: [sockets.note_message_sent],
+    MessageRecalled: [sockets.note_message_recalled],
+    MarksMoved: [sockets.note_marks_moved],
+    ConsultationMoved: [sockets.note_consultation_moved],
 }
 
 

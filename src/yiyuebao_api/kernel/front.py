@@ -40,6 +40,9 @@ class FrontDoor:
         self.app, self.limit, self.limits = app, limit, dict(limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # the server's own connection, to cut off whoever reads nothing any more
+            transport = getattr(getattr(send, "__self__", None), "transport", None)
+            scope["state"] = {**scope.get("state", {}), "transport": transport}
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         request_id, began = str(RequestId.new()), time.perf_counter()

@@ -360,14 +360,16 @@ class Outlet:
             if self._room is not None:
                 self._room.set()
 
-    async def aclose(self) -> None:
-        """Nothing is written any more."""
+    async def flushed(self) -> None:
+        """Returns when the goodbye is out, or the socket was cut off; nothing is written afterwards."""
         self.closing = self.closing or (1000, "")
         if self._room is not None:
             self._room.set()
         if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
+            await asyncio.wait([self._writing], timeout=GOODBYE_S)
+            if self._writing is not None:
+                self._writing.cancel()
+                await asyncio.wait([self._writing])
 
     def _write_on(self) -> None:
         if self._writing is None:

@@ -126,6 +126,12 @@ async def seen(tx: AsyncSession, accounts: Collection[AccountId], *, now: dateti
     return {account_id: found.get(account_id, NEVER) for account_id in accounts}
 
 
+async def list_lapsed(tx: AsyncSession, after: datetime, before: datetime) -> Sequence[AccountId]:
+    """Whose lease ended in that time without a goodbye: their process died."""
+    ended = (PresenceLease.until > after, PresenceLease.until <= before, PresenceLease.until > PresenceLease.seen_at)
+    return (await tx.scalars(select(PresenceLease.account_id).where(*ended).distinct())).all()
+
+
 async def purge(tx: AsyncSession, *, now: datetime) -> None:
     """Forget whoever was not seen within a month."""
     await tx.execute(delete(PresenceLease).where(PresenceLease.until < now - _KEPT))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, or_, select
@@ -121,6 +121,15 @@ async def look_at_session(
         return None
     method, last_used_at, expires_at, revoked_at, account_id, mode, hospital_id = row
     return SessionFacts(method, last_used_at, expires_at, revoked_at), account_id, mode, hospital_id
+
+
+async def list_alive(tx: AsyncSession, session_ids: Collection[SessionId], *, now: datetime) -> set[SessionId]:
+    """Which of these sessions still hold."""
+    asked, alive = list(session_ids), set[SessionId]()
+    for start in range(0, len(asked), 1000):
+        rows = select(Session).where(Session.id.in_(asked[start : start + 1000]))
+        alive |= {each.id for each in (await tx.scalars(rows)).all() if each.facts.is_live(now)}
+    return alive
 
 
 async def lock_session(tx: AsyncSession, session_id: SessionId) -> Session | None:

@@ -143,6 +143,12 @@ class TooManyDevices(Problem):
     detail = Words("此咨询登记的设备过多，请使用已登记的设备。", "Too many devices have read this consultation; use one of them.")
 
 
+class TooManySockets(Problem):
+    status, code = 429, "too-many-sockets"
+    title = Words("连接的设备过多", "Too many devices connected")
+    detail = Words("同一账户最多可同时连接 {most} 台设备，请先关闭其他设备。", "At most {most} devices at a time; close one.")
+
+
 class DiagnosisForbidden(Problem):
     """RULE-75."""
 
