@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 
 from benchmarks.harness import Answers, House, ProductionDisk, Program, fire, load, once, post, say, tell
 from tests.scenes.catalogue import make_service
+from tests.scenes.consents import agree
 from tests.scenes.hospitals import make_hospital, make_site
 from tests.scenes.schedules import make_pool
 from tests.servers import MariaDb
@@ -100,6 +101,9 @@ async def make_world(house: House, *, clients: int, places: int) -> World:
         for kind in (Account, Session, Patient, Address):
             tx.add_all(row for row in made if isinstance(row, kind))
             await tx.flush()
+        for row in made:
+            if isinstance(row, Patient):
+                await agree(tx, row.account_id, row.id)
     sessions = [row for row in made if isinstance(row, Session)]
     patients = [row for row in made if isinstance(row, Patient)]
     addresses = [row for row in made if isinstance(row, Address)]

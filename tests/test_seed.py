@@ -202,7 +202,7 @@ async def test_never_in_production(database: Database, settings: Settings) -> No
     assert await _everything(database) == {}
     assert (await seed_reference(database, now=clock.now())).changed  # what production needs too
     assert not (await seed_reference(database, now=clock.now())).changed
-    assert set(await _everything(database)) == {"category", "regional_policy"}
+    assert set(await _everything(database)) == {"category", "consent_notice", "regional_policy"}
     async with database.begin() as tx:
         assert await tx.scalar(select(func.count()).select_from(RegionalPolicy)) == 40
 

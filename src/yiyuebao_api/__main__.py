@@ -99,11 +99,27 @@ def migrate(
     to: Annotated[str, typer.Argument(help="Revision to go to.")] = "head",
     down: Annotated[bool, typer.Option("--down", help="Go down to the revision instead of up.")] = False,
 ) -> None:
-    """Bring the database to the newest revision."""
+    """Bring the database to the newest revision, with the lists and notices that every installation needs."""
     from yiyuebao_api import migrate as migrations
 
     settings = Settings()
     asyncio.run(migrations.downgrade(settings, to) if down else migrations.upgrade(settings, to))
+    if to == "head" and not down:
+        asyncio.run(_reference(settings))
+
+
+async def _reference(settings: Settings) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    from yiyuebao_api import seed as seeding
+    from yiyuebao_api.kernel import clock
+    from yiyuebao_api.kernel.database import Database
+
+    async with contextlib.aclosing(Database(settings.database)) as database:
+        try:
+            await seeding.seed_reference(database, now=clock.now())
+        except IntegrityError:  # another process did it at the same moment: what is missing now is nothing
+            await seeding.seed_reference(database, now=clock.now())
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from yiyuebao_api.domains.accounts import routes as accounts
 from yiyuebao_api.domains.bookings import routes as bookings
 from yiyuebao_api.domains.catalogue import routes as catalogue
 from yiyuebao_api.domains.clinicians import routes as clinicians
+from yiyuebao_api.domains.consents import routes as consents
 from yiyuebao_api.domains.consultations import routes as consultations
 from yiyuebao_api.domains.hospitals import routes as hospitals
 from yiyuebao_api.domains.nearby import routes as nearby
@@ -37,6 +38,7 @@ from yiyuebao_api.kernel.problems import EVERYWHERE, MEDIA_TYPE, NotAllowed, Una
 ROUTERS: list[APIRouter] = [
     *accounts.ROUTERS,      # who calls
     *patients.ROUTERS,      # who is cared for, and where
+    *consents.ROUTERS,      # what they agreed to
     *nearby.ROUTERS,        # what there is near by
     *hospitals.ROUTERS,     # who offers it
     *clinicians.ROUTERS,    # who comes

@@ -4,6 +4,7 @@ from yiyuebao_api.domains.accounts import models as accounts
 from yiyuebao_api.domains.bookings import models as bookings
 from yiyuebao_api.domains.catalogue import models as catalogue
 from yiyuebao_api.domains.clinicians import models as clinicians
+from yiyuebao_api.domains.consents import models as consents
 from yiyuebao_api.domains.consultations import models as consultations
 from yiyuebao_api.domains.hospitals import models as hospitals
 from yiyuebao_api.domains.nearby import models as nearby
@@ -20,8 +21,7 @@ from yiyuebao_api.kernel.database import Model
 metadata = Model.metadata
 
 __all__ = [
-    "accounts", "bookings", "catalogue", "clinicians", "consultations",
-    "hospitals", "idempotency", "inbox", "metadata", "nearby",
-    "notices", "outbox", "partners", "patients", "payments", "presence", "schedules", "settlements",
-    "tickets", "visits",
+    "accounts", "bookings", "catalogue", "clinicians", "consents", "consultations", "hospitals", "idempotency",
+    "inbox", "metadata", "nearby", "notices", "outbox", "partners", "patients", "payments", "presence", "schedules",
+    "settlements", "tickets", "visits",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.bookings import service as bookings
 from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
 from yiyuebao_api.domains.catalogue.events import OfferChanged
+from yiyuebao_api.domains.consents.events import ConsentWithdrawn
 from yiyuebao_api.domains.consultations import live as sockets
 from yiyuebao_api.domains.consultations import service as consultations
 from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
@@ -56,6 +57,7 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     MessageRecalled: [sockets.note_message_recalled],
     MarksMoved: [sockets.note_marks_moved],
     ConsultationMoved: [sockets.note_consultation_moved],
+    ConsentWithdrawn: [],
 }
 
 

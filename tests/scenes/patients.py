@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from tests.scenes.consents import agree
 from yiyuebao_api.domains.patients.models import Address, Patient
 from yiyuebao_api.domains.patients.rules import RealName, Relation, Sex
 from yiyuebao_api.kernel import clock
@@ -18,8 +19,9 @@ HAIKOU = Point(20.0310, 110.3285)
 async def make_patient(
     database: Database, account_id: AccountId, *, name: str = "陈秀英", relation: Relation = Relation.PARENT,
     sex: Sex = Sex.FEMALE, birth_date: date = date(1958, 3, 2), phone: str = "+8613800138000", verified: bool = True,
+    agreed: bool = True,
 ) -> Patient:  # fmt: skip
-    """Somebody the account cares for."""
+    """Somebody the account cares for, and to whose care it has consented."""
     now = clock.now()
     patient = Patient(
         id=PatientId.new(), account_id=account_id, relation=relation, name=name,
@@ -30,6 +32,9 @@ async def make_patient(
     )  # fmt: skip
     async with database.begin() as tx:
         tx.add(patient)
+        await tx.flush()
+        if agreed:
+            await agree(tx, account_id, patient.id)
     return patient
 
 

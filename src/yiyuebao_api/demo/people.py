@@ -81,6 +81,18 @@ class Person:
         """Somebody else takes the part, with a phone of their own."""
         self.name, self.tokens, self._renew = name, {}, None
 
+    async def agree(self, patient_id: str, *purposes: str, quiet: bool = False) -> list[Json]:
+        """Read and agree to what is still needed, one notice for each purpose; what was agreed to now."""
+        agreed = []
+        for each in await self.get("/v1/consents", quiet=quiet):
+            if each["purpose"] not in purposes or each["given"] or each["patient_id"] not in (None, patient_id):
+                continue
+            notice = await self.get(f"/v1/consents/notices/{each['notice_id']}", quiet=quiet)
+            body = {"notice_id": notice["id"], "patient_id": each["patient_id"], "read_at": notice["served_at"]}
+            await self.post("/v1/consents", body, quiet=quiet)
+            agreed.append(notice)
+        return agreed
+
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def get(self, path: str, *, quiet: bool = False, **query: Any) -> Any:

@@ -20,6 +20,7 @@ from yiyuebao_api.demo.story import (
     sign_in_nurse,
     spoken,
 )
+from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
 from yiyuebao_api.kernel.money import yuan
 
 _VISITING = "海南省海口市龙华区"
@@ -37,6 +38,7 @@ async def last_place(cast: Cast, home: Home, phone: str) -> tuple[Json, Json, Ho
     await stage.step(second.name, APP, "登录", "somebody else, in Haikou to see his parents, by WeChat")
     await second.sign_in_by_wechat(cast.outside, phone)
     his = await _home_in_haikou(second, home)
+    await second.agree(his.patient["id"], *NEEDED_TO_BOOK, quiet=True)
 
     service = await _single(cast, home)
     stage.fact("服务", f"{service['name']}  {yuan(service['price_fen'])}", "one doctor, one place at a time")

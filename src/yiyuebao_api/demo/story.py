@@ -13,6 +13,7 @@ from yiyuebao_api.demo.outside import Outside
 from yiyuebao_api.demo.people import Json, Person, new_key, require, until
 from yiyuebao_api.demo.stage import Stage, StoryBroken, day_and_time, padded, signed_yuan
 from yiyuebao_api.demo.travel import Travel
+from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.money import yuan
 from yiyuebao_api.kernel.tokens import Mode
@@ -257,6 +258,10 @@ async def book(cast: Cast, home: Home, service: Json) -> Json:
     shown = " + ".join(f"{LINES.get(line['kind'], line['kind'])} {yuan(line['amount_fen'])}" for line in quote["lines"])
     stage.fact("费用", f"{shown} = {yuan(quote['total_fen'])}")
     stage.fact("退改", quote["policy"]["words"])
+
+    await stage.step(she.name, APP, "告知与同意", "one notice for each purpose; nothing is ticked beforehand")
+    for notice in await she.agree(home.patient["id"], *NEEDED_TO_BOOK):
+        stage.fact("同意", f"{notice['title_zh']}  第 {notice['version']} 版", f"SHA-256 {notice['sha256'][:16]}…")
 
     await stage.step(she.name, APP, "提交预约", f"the place is held for {quote['hold_minutes']} minutes")
     key = new_key()

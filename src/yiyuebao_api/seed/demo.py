@@ -20,6 +20,7 @@ from yiyuebao_api.domains.catalogue.rules import Content
 from yiyuebao_api.domains.catalogue.service import ensure_reference
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Title
 from yiyuebao_api.domains.clinicians.rules import TITLE_NAMES
+from yiyuebao_api.domains.consents.service import ensure_notices
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.hospitals.models import Hospital, HospitalMove, HospitalState, Site
 from yiyuebao_api.domains.hospitals.service import add_desk_member
@@ -111,9 +112,11 @@ def demo_logins() -> list[DemoLogin]:
 
 
 async def seed_reference(database: Database, *, now: datetime) -> SeedReport:
-    """Categories and the country's lists of items: what every installation needs, production too."""
+    """Categories, the country's lists of items, the first notices: what every installation needs, production too."""
     async with database.begin() as tx:
-        return SeedReport({"reference": await ensure_reference(tx, now=now)})
+        return SeedReport(
+            {"reference": await ensure_reference(tx, now=now), "consent_notice": await ensure_notices(tx, now=now)}
+        )
 
 
 async def seed(database: Database, settings: Settings, *, services: int | None = None, now: datetime) -> SeedReport:

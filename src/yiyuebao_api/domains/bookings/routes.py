@@ -36,6 +36,7 @@ from yiyuebao_api.domains.bookings.schemas import (
     RescheduleIn,
 )
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
+from yiyuebao_api.domains.consents.problems import ConsentMissing
 from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
 from yiyuebao_api.domains.payments.schemas import PayIn, PrepaidOut
 from yiyuebao_api.domains.schedules.problems import SlotNotOffered, SlotTaken
@@ -77,7 +78,7 @@ async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx,
     )  # fmt: skip
 
 
-@router.post("", status_code=201, summary="提交预约", responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds))
+@router.post("", status_code=201, summary="提交预约", responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds, ConsentMissing))
 async def create_booking(
     caller: Patient, once: Claimed, body: BookIn, request: Request, tx: Tx, now: Now
 ) -> BookingOut:
@@ -111,7 +112,7 @@ async def read_timeline(booking: OwnBooking, tx: Tx) -> list[MoveOut]:
     "/{booking_id}/payment", status_code=201, summary="支付预约",
     responses=refuses(
         NotFound, BookingExpired, BookingStateRefused, ServiceNotOffered, WeChatNotBound, MerchantMissing, PaymentRefused,
-        PaymentWindowClosed, ProviderDown, *_ONCE,
+        PaymentWindowClosed, ProviderDown, ConsentMissing, *_ONCE,
     ),
 )  # fmt: skip
 async def pay_booking(

@@ -15,6 +15,8 @@ from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, effecti
 from yiyuebao_api.domains.bookings.service.ending import require_state
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_of_refund, tell_payer, when
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
+from yiyuebao_api.domains.consents.queries import require_consents
+from yiyuebao_api.domains.consents.rules import Purpose
 from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.domains.hospitals.rules import is_open
 from yiyuebao_api.domains.payments import service as payments
@@ -44,7 +46,8 @@ async def pay_booking(
     """Record the intent, commit, ask WeChat, and return what the phone needs.
 
     A crash anywhere resumes with the same number. Raises NotFound, BookingExpired, BookingStateRefused,
-    ServiceNotOffered (the hospital was suspended since), WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown.
+    ServiceNotOffered (the hospital was suspended since), WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown,
+    ConsentMissing (paying tells the hospital).
     """
     async with begin() as tx:
         await claim.take(tx, lease=True)
@@ -53,6 +56,7 @@ async def pay_booking(
         if effective(booking.state, booking.hold_until, now) is BookingState.EXPIRED:
             raise BookingExpired
         require_state(booking, (BookingState.HELD,))
+        await require_consents(tx, account_id, booking.patient_id, Purpose.SHARE_WITH_HOSPITAL)
         payable = await _payable(tx, booking, channel, settings)
         payment = await payments.open_payment(tx, payable, settings, now=now)
     return await payments.prepay(begin, gateway, payment.id)

@@ -27,6 +27,8 @@ from yiyuebao_api.domains.catalogue import rules as catalogue
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
 from yiyuebao_api.domains.catalogue.queries import require_offer, require_version
 from yiyuebao_api.domains.catalogue.rules import Place, PriceLine
+from yiyuebao_api.domains.consents.queries import require_consents
+from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.queries import require_hospital, require_site
 from yiyuebao_api.domains.hospitals.rules import ServiceArea, covers
@@ -88,9 +90,10 @@ async def create_booking(
     """Hold a place until it is paid or fifteen minutes have passed.
 
     Locks the account (its holds are counted), then the schedule's day. Raises the problems of the offer, SlotTaken,
-    SlotNotOffered, TooManyHolds, PatientAlreadyBooked.
+    SlotNotOffered, TooManyHolds, PatientAlreadyBooked, ConsentMissing.
     """
     offer = await _offer(tx, account_id, wish, business)
+    await require_consents(tx, account_id, wish.patient_id, *NEEDED_TO_BOOK)
     await accounts.lock_account(tx, account_id)
     if await queries.count_open_holds(tx, account_id, now) >= business.open_holds_per_account:
         raise TooManyHolds(most=business.open_holds_per_account)
