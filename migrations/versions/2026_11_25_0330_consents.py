@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "consents-1"
-down_revision = "0001"
+revision = "consents_1"
+down_revision = "consultations_1"
 branch_labels = None
 depends_on = None
 
