@@ -145,6 +145,9 @@ class Business(_Concern):
     confirm_after_hours: int = Field(24, ge=1, description="Silence after a finished visit confirms it.")
     release_after_days: int = Field(7, ge=1, description="RULE-70: dispute window before the shares are released.")
     platform_rate_bp: int = Field(500, ge=0, le=3000, description="Platform share in basis points, unless a hospital has its own.")
+    consultation_answer_minutes: int = Field(30, ge=1, description="RULE-85: promise of a first answer.")
+    consultation_refund_hours: int = Field(24, ge=1, description="RULE-85: no answer by then, and all money goes back.")
+    consultation_idle_hours: int = Field(48, ge=1, description="Silence that ends a consultation.")
     travel_buffer_minutes: int = Field(30, ge=0, description="RULE-45: before and after a visit of one clinician.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,9 +10,9 @@ from typing import Any
 
 from tests.client import Api
 from tests.scenes.accounts import make_account, sign_in
-from tests.scenes.bookings import bind_wechat
+from tests.scenes.bookings import bind_wechat, tap_pay
 from tests.scenes.clinicians import make_clinician
-from tests.scenes.hospitals import make_hospital
+from tests.scenes.hospitals import as_desk, as_operator, make_hospital
 from tests.scenes.patients import make_patient
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind
@@ -113,3 +114,80 @@ async def row_of(database: Database, consultation_id: ConsultationId | str) -> C
     wanted = ConsultationId.parse(consultation_id) if isinstance(consultation_id, str) else consultation_id
     async with database.begin() as tx:
         return await tx.get_one(Consultation, wanted)
+
+
+async def offer(
+    api: Api, context: Context, pair: Pair, *, kind: str = "health_advice", measure: str = "rounds", quantity: int = 3,
+    price_fen: int = 3000,
+) -> str:  # fmt: skip
+    """The hospital opens the kind and the clinician sets a price, as both would; the offer's id."""
+    desk = await as_desk(api, context.database, pair.hospital.id)
+    if kind == "online_follow_up":
+        operator = await as_operator(api, context.database)
+        seen_by_operator = {"approval_no": "琼网医许2026-018", "valid_until": "2029-12-31"}
+        path = f"/v1/operator/consultations/approvals/{pair.hospital.id}"
+        assert (await operator.put(path, json=seen_by_operator)).status_code == 200
+    terms = {"is_open": True, "min_fen": 1000, "max_fen": 20000}
+    assert (await desk.put(f"/v1/hospital/consultations/terms/{kind}", json=terms)).status_code == 200
+    body = {"quantity": quantity, "price_fen": price_fen, "is_open": True}
+    made = await pair.answering.put(f"/v1/consultations/offers/{kind}/{measure}", json=body)
+    assert made.status_code == 200, made.text
+    return str(made.json()["id"])
+
+
+def asked(pair: Pair, offer_id: str, **changes: Any) -> dict[str, Any]:
+    """The body of a consultation."""
+    return {
+        "offer_id": offer_id, "patient_id": str(pair.patient.id), "complaint": "血压最近偏高，早上 150/95", **changes
+    }  # fmt: skip
+
+
+async def opened(pair: Pair, offer_id: str, **changes: Any) -> dict[str, Any]:
+    """A consultation that waits for its payment, as the API answers it."""
+    made = await pair.asking.post("/v1/consultations", key=secrets.token_hex(8), json=asked(pair, offer_id, **changes))
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+async def prepaid(pair: Pair, consultation_id: str, what: str = "payment", channel: str = "mini") -> dict[str, Any]:
+    """What the phone gets to pay with; `what` is payment or extensions."""
+    made = await pair.asking.post(
+        f"/v1/consultations/{consultation_id}/{what}", key=secrets.token_hex(8), json={"channel": channel}
+    )
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+async def seen(who: Api, consultation_id: str) -> dict[str, Any]:
+    """The consultation as one of the two sees it."""
+    answer = await who.get(f"/v1/consultations/{consultation_id}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def once_it_is(who: Api, consultation_id: str, state: str, *, within: float = 5.0) -> dict[str, Any]:
+    """The consultation, once it is in that state."""
+    deadline = asyncio.get_running_loop().time() + within
+    while (found := await seen(who, consultation_id))["state"] != state:
+        assert asyncio.get_running_loop().time() < deadline, f"not {state}: {found}"
+        await asyncio.sleep(0.02)
+    return found
+
+
+async def paid(api: Api, context: Context, pair: Pair, **options: Any) -> dict[str, Any]:
+    """A consultation that was offered, asked for and paid: the clinician's turn."""
+    made = await opened(pair, await offer(api, context, pair, **options))
+    await tap_pay(context, await prepaid(pair, made["id"]))
+    return await once_it_is(pair.asking, made["id"], "waiting")
+
+
+async def spoken(who: Api, consultation_id: str, text: str = "您好") -> dict[str, Any]:
+    """A text over HTTP."""
+    body = {"client_msg_id": secrets.token_hex(8), "kind": "text", "body": {"text": text}}
+    sent = await who.post(f"/v1/consultations/{consultation_id}/messages", json=body)
+    assert sent.status_code == 200, sent.text
+    found: dict[str, Any] = sent.json()
+    return found

@@ -15,6 +15,7 @@ from yiyuebao_api.domains.consultations.models import (
     Block,
     Consultation,
     ConsultationApproval,
+    ConsultationMove,
     ConsultationOffer,
     ConsultationTerms,
     Extension,
@@ -117,6 +118,11 @@ async def list_of_hospital(tx: AsyncSession, hospital_id: HospitalId, paging: Pa
     """Paid ones of a hospital, newest first."""
     found = select(Consultation).where(Consultation.hospital_id == hospital_id, Consultation.paid_at.is_not(None))
     return (await tx.scalars(newest_first(found, Consultation.id, ConsultationId, paging))).all()
+
+
+async def timeline_of(tx: AsyncSession, consultation_id: ConsultationId) -> Sequence[ConsultationMove]:
+    moves = select(ConsultationMove).where(ConsultationMove.consultation_id == consultation_id)
+    return (await tx.scalars(moves.order_by(ConsultationMove.id))).all()
 
 
 async def list_talking(tx: AsyncSession, account_id: AccountId) -> Sequence[Consultation]:

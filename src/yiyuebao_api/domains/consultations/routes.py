@@ -1,20 +1,121 @@
-"""Consultations over HTTP, and the tickets of their socket."""
+"""Consultations over HTTP: everything the socket can do, and what comes before and after the talk."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
 
-from yiyuebao_api.domains.accounts.guards import Member
+from fastapi import APIRouter, Query, Request
+
+from yiyuebao_api.domains.accounts.guards import Anyone, Clinician, HospitalDesk, Member, Operator, Patient
+from yiyuebao_api.domains.clinicians.queries import clinician_of_account
+from yiyuebao_api.domains.consultations import queries, service
+from yiyuebao_api.domains.consultations.guards import AsParty, OwnConsultation, ServedConsultation
 from yiyuebao_api.domains.consultations.live import sockets
-from yiyuebao_api.domains.consultations.schemas import LiveTicketOut
+from yiyuebao_api.domains.consultations.models import Consultation
+from yiyuebao_api.domains.consultations.problems import (
+    AcceptFirst,
+    AgreementNeeded,
+    AlreadyRated,
+    AnswerNotDue,
+    ApprovalMissing,
+    ClinicianNotServing,
+    ConsultationExpired,
+    ConsultationNotOffered,
+    ConsultationOfOtherKind,
+    ConsultationStateRefused,
+    DiagnosisForbidden,
+    FirstVisitRefused,
+    FlagAlreadyDecided,
+    MessageMalformed,
+    OfferTooDear,
+    PairBlocked,
+    PriceOutOfLimits,
+    RealNameNeeded,
+    RecallTooLate,
+    RoundsUsedUp,
+    SignInAgain,
+    SummaryAlreadyWritten,
+    TooManyDevices,
+    TooManyUnpaidConsultations,
+    UnderSixRefused,
+)
+from yiyuebao_api.domains.consultations.problems import OwnConsultation as OwnConsultationRefused
+from yiyuebao_api.domains.consultations.rules import (
+    ConsultKind,
+    ConsultState,
+    FlagState,
+    Measure,
+    MessageKind,
+    SenderRole,
+)
+from yiyuebao_api.domains.consultations.schemas import (
+    AcceptFollowUpIn,
+    ChangeClinicianIn,
+    ConsultationApprovalIn,
+    ConsultationApprovalOut,
+    ConsultationFlagOut,
+    ConsultationMoveOut,
+    ConsultationOfferIn,
+    ConsultationOfferOut,
+    ConsultationOut,
+    ConsultationRatingOut,
+    ConsultationReasonIn,
+    ConsultationTermsIn,
+    ConsultationTermsOut,
+    ConsultIn,
+    DecideFlagIn,
+    GiveExtensionIn,
+    HospitalConsultationOut,
+    LiveTicketOut,
+    MarkOut,
+    MarksIn,
+    MessageOut,
+    MessagesOut,
+    OpenOfferOut,
+    RateConsultationIn,
+    ReportIn,
+    SendMessageIn,
+    SentMessageOut,
+    SummaryIn,
+    SummaryOut,
+)
+from yiyuebao_api.domains.hospitals.queries import require_open_hospital
+from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
+from yiyuebao_api.domains.payments.schemas import PayIn, PrepaidOut
+from yiyuebao_api.gateways.payment import Gateway
 from yiyuebao_api.kernel import tickets
 from yiyuebao_api.kernel.clock import Now
-from yiyuebao_api.kernel.database import Tx
-from yiyuebao_api.kernel.idempotency import OnceRoute
-from yiyuebao_api.kernel.problems import Unauthenticated
+from yiyuebao_api.kernel.database import Transactions, Tx
+from yiyuebao_api.kernel.idempotency import (
+    Claimed,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    OnceRoute,
+    RequestInProgress,
+)
+from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, HospitalId, MessageId
+from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
+from yiyuebao_api.kernel.problems import InvalidInput, NotFound, ProviderDown, Unauthenticated, refuses
 from yiyuebao_api.kernel.tokens import claims_of
 
 live = APIRouter(prefix="/v1/consultations/live-tickets", tags=["consultations"], route_class=OnceRoute)
+router = APIRouter(prefix="/v1/consultations", tags=["consultations"], route_class=OnceRoute)
+desk = APIRouter(prefix="/v1/hospital/consultations", tags=["consultations"], route_class=OnceRoute)
+operator = APIRouter(prefix="/v1/operator/consultations", tags=["consultations"], route_class=OnceRoute)
+
+_ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
+_GATES = (
+    ConsultationNotOffered, OwnConsultationRefused, RealNameNeeded, FirstVisitRefused, UnderSixRefused, AgreementNeeded,
+)  # fmt: skip
+_PAY = (
+    NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, WeChatNotBound, MerchantMissing,
+    PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
+)  # fmt: skip
+_AfterSeq = Annotated[int, Query(ge=0, le=2_000_000_000, description="The last seq you have.", examples=[0])]
+_Limit = Annotated[int, Query(ge=1, le=service.MAX_PAGE, description="At most so many messages.")]
+
+
+# ── the live socket ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @live.post("", summary="申请在线连接凭证")
@@ -27,4 +128,414 @@ async def create_live_ticket(caller: Member, request: Request, tx: Tx, now: Now)
     return LiveTicketOut(ticket=ticket, expires_at=now + tickets.LIFETIME)
 
 
-ROUTERS: list[APIRouter] = [live, sockets]
+# ── what is offered ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/offers", summary="可咨询的医护人员", responses=refuses(NotFound, InvalidCursor))
+async def list_consultation_offers(
+    caller: Anyone, paging: Pages, tx: Tx, now: Now,
+    hospital_id: Annotated[HospitalId, Query(description="Whose staff.")],
+    kind: Annotated[ConsultKind | None, Query(description="Only this kind.")] = None,
+) -> Page[OpenOfferOut]:  # fmt: skip
+    """What the staff of an open hospital offers now, within the hospital's terms."""
+    today = service.day_of(now)
+    await require_open_hospital(tx, hospital_id, on=today)
+    approved = await queries.is_approved(tx, hospital_id, today)
+    rows = await queries.list_open_offers(tx, hospital_id, kind, approved, paging)
+    return page(rows, paging, lambda row: OpenOfferOut.of_clinician(*row), lambda row: row[0].id)
+
+
+@router.get("/offers/mine", summary="我的咨询定价", responses=refuses(NotFound))
+async def list_my_consultation_offers(caller: Clinician, tx: Tx) -> list[ConsultationOfferOut]:
+    """The caller's own prices at the hospital they are signed in for."""
+    clinician = await clinician_of_account(tx, caller.account_id, caller.hospital_id)
+    if clinician is None:
+        raise NotFound
+    return [ConsultationOfferOut.of(each) for each in await queries.list_offers_of(tx, clinician.id)]
+
+
+@router.put(
+    "/offers/{kind}/{measure}", summary="设置咨询价格",
+    responses=refuses(NotFound, ClinicianNotServing, ConsultationNotOffered, PriceOutOfLimits),
+)  # fmt: skip
+async def set_consultation_offer(
+    kind: ConsultKind, measure: Measure, caller: Clinician, body: ConsultationOfferIn, tx: Tx, now: Now
+) -> ConsultationOfferOut:
+    """Set one's own price within the hospital's limits; consultations that exist keep theirs."""
+    offer = await service.set_offer(
+        tx, caller.account_id, caller.hospital_id, kind, measure, quantity=body.quantity, price_fen=body.price_fen,
+        is_open=body.is_open, now=now,
+    )  # fmt: skip
+    return ConsultationOfferOut.of(offer)
+
+
+# ── asking and paying ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post(
+    "", status_code=201, summary="发起咨询", responses=refuses(NotFound, *_GATES, TooManyUnpaidConsultations, *_ONCE)
+)
+async def open_consultation(
+    caller: Patient, once: Claimed, body: ConsultIn, request: Request, tx: Tx, now: Now
+) -> ConsultationOut:
+    """Ask a clinician; it is kept for fifteen minutes while you pay."""
+    business = request.app.state.settings.business
+    made = await service.open_consultation(tx, caller.account_id, _asked(body), business, now=now)
+    return ConsultationOut.of(made, SenderRole.PATIENT, now, 0)
+
+
+@router.get("", summary="我的咨询", responses=refuses(InvalidCursor))
+async def list_consultations(caller: Patient, paging: Pages, tx: Tx, now: Now) -> Page[ConsultationOut]:
+    """My consultations, newest first."""
+    rows = await queries.list_own(tx, caller.account_id, paging)
+    read = await queries.read_seqs(tx, caller.account_id, [each.id for each in rows])
+    role = SenderRole.PATIENT
+    return page(rows, paging, lambda row: ConsultationOut.of(row, role, now, read.get(row.id, 0)), lambda row: row.id)
+
+
+@router.get("/mine", summary="我接诊的咨询", responses=refuses(InvalidCursor))
+async def list_my_consultations(
+    caller: Clinician, paging: Pages, tx: Tx, now: Now,
+    state: Annotated[list[ConsultState] | None, Query(max_length=6, description="Only in these states.")] = None,
+) -> Page[ConsultationOut]:  # fmt: skip
+    """Paid consultations that the caller answers, newest first."""
+    rows = await queries.list_served(tx, caller.account_id, caller.hospital_id, state or (), paging)
+    read = await queries.read_seqs(tx, caller.account_id, [each.id for each in rows])
+    role = SenderRole.CLINICIAN
+    return page(rows, paging, lambda row: ConsultationOut.of(row, role, now, read.get(row.id, 0)), lambda row: row.id)
+
+
+@router.get("/{consultation_id}", summary="咨询详情", responses=refuses(NotFound))
+async def read_consultation(party: AsParty, tx: Tx, now: Now) -> ConsultationOut:
+    """One consultation, for either of the two."""
+    return await _out(tx, party.consultation, party.role, now)
+
+
+@router.get("/{consultation_id}/timeline", summary="咨询进度", responses=refuses(NotFound))
+async def read_consultation_timeline(party: AsParty, tx: Tx) -> list[ConsultationMoveOut]:
+    """What happened to it, in order."""
+    return [ConsultationMoveOut.of(each) for each in await queries.timeline_of(tx, party.consultation.id)]
+
+
+@router.post("/{consultation_id}/payment", status_code=201, summary="支付咨询", responses=refuses(*_PAY))
+async def pay_consultation(
+    caller: Patient, once: Claimed, consultation_id: ConsultationId, body: PayIn, request: Request, gateway: Gateway,
+    begin: Transactions, now: Now,
+) -> PrepaidOut:  # fmt: skip
+    """Ask WeChat for the money; hand the answer's `parameters` to the phone."""
+    payment, parameters = await service.pay_consultation(
+        begin, gateway, once, consultation_id, channel=body.channel, account_id=caller.account_id,
+        settings=request.app.state.settings.wechat_pay, now=now,
+    )  # fmt: skip
+    return PrepaidOut(
+        payment_id=payment.id, channel=payment.channel, amount_fen=payment.amount_fen, expires_at=payment.expires_at,
+        parameters=parameters,
+    )  # fmt: skip
+
+
+@router.post("/{consultation_id}/extensions", status_code=201, summary="续时或加问", responses=refuses(*_PAY))
+async def buy_extension(
+    caller: Patient, once: Claimed, consultation_id: ConsultationId, body: PayIn, request: Request, gateway: Gateway,
+    begin: Transactions, now: Now,
+) -> PrepaidOut:  # fmt: skip
+    """As much again, with one tap: added when the money is there; money that comes after the end goes back."""
+    settings = request.app.state.settings
+    payment, parameters = await service.buy_extension(
+        begin, gateway, once, consultation_id, channel=body.channel, account_id=caller.account_id,
+        settings=settings.wechat_pay, business=settings.business, now=now,
+    )  # fmt: skip
+    return PrepaidOut(
+        payment_id=payment.id, channel=payment.channel, amount_fen=payment.amount_fen, expires_at=payment.expires_at,
+        parameters=parameters,
+    )  # fmt: skip
+
+
+@router.post(
+    "/{consultation_id}/extensions/give", summary="免费延长咨询", responses=refuses(NotFound, ConsultationStateRefused)
+)
+async def give_extension(consultation: ServedConsultation, body: GiveExtensionIn, tx: Tx, now: Now) -> ConsultationOut:
+    """The clinician gives further rounds or minutes."""
+    given = await service.give_extension(tx, consultation.id, body.quantity, now=now)
+    return await _out(tx, given, SenderRole.CLINICIAN, now)
+
+
+# ── the patient's choices ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/{consultation_id}/leave", summary="结束或取消咨询", responses=refuses(NotFound))
+async def leave_consultation(consultation: OwnConsultation, tx: Tx, now: Now) -> ConsultationOut:
+    """Unanswered, all money goes back; answered, it ends. One that is over stays as it is."""
+    left = await service.leave_consultation(tx, consultation.id, now=now)
+    return await _out(tx, left, SenderRole.PATIENT, now)
+
+
+@router.post(
+    "/{consultation_id}/wait", summary="继续等待回复", responses=refuses(NotFound, AnswerNotDue, ConsultationStateRefused)
+)
+async def wait_for_answer(consultation: OwnConsultation, tx: Tx, now: Now) -> ConsultationOut:
+    """No answer came in time: wait for another half hour."""
+    waiting = await service.wait_on(tx, consultation.id, now=now)
+    return await _out(tx, waiting, SenderRole.PATIENT, now)
+
+
+@router.post(
+    "/{consultation_id}/change", summary="更换医护人员",
+    responses=refuses(
+        NotFound, AnswerNotDue, ConsultationStateRefused, OfferTooDear, ConsultationNotOffered, OwnConsultationRefused,
+        UnderSixRefused,
+    ),
+)  # fmt: skip
+async def change_clinician(consultation: OwnConsultation, body: ChangeClinicianIn, tx: Tx, now: Now) -> ConsultationOut:
+    """No answer came in time: ask another clinician of the hospital; what they cost less goes back."""
+    changed = await service.change_clinician(tx, consultation.id, body.offer_id, now=now)
+    return await _out(tx, changed, SenderRole.PATIENT, now)
+
+
+@router.delete(
+    "/{consultation_id}", status_code=204, summary="从列表移除咨询", responses=refuses(NotFound, ConsultationStateRefused)
+)
+async def hide_consultation(consultation: OwnConsultation, tx: Tx, now: Now) -> None:
+    """Remove one that is over from my list; what was said is kept for the legal term (RULE-82)."""
+    await service.hide_consultation(tx, consultation.id, now=now)
+
+
+# ── the clinician's side ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post(
+    "/{consultation_id}/accept", summary="接诊在线复诊",
+    responses=refuses(NotFound, ConsultationOfOtherKind, ConsultationStateRefused, SignInAgain, ClinicianNotServing),
+)  # fmt: skip
+async def accept_follow_up(
+    caller: Clinician, consultation: ServedConsultation, body: AcceptFollowUpIn, tx: Tx, now: Now
+) -> ConsultationOut:
+    """The proof was checked and it fits a follow-up; only then it can be answered (RULE-76, RULE-80)."""
+    accepted = await service.accept_follow_up(tx, consultation.id, caller.session_id, now=now)
+    return await _out(tx, accepted, SenderRole.CLINICIAN, now)
+
+
+@router.post("/{consultation_id}/decline", summary="不接诊", responses=refuses(NotFound, ConsultationStateRefused))
+async def decline_consultation(
+    consultation: ServedConsultation, body: ConsultationReasonIn, tx: Tx, now: Now
+) -> ConsultationOut:
+    """Before the first answer: all money goes back."""
+    declined = await service.decline_consultation(tx, consultation.id, body.reason, now=now)
+    return await _out(tx, declined, SenderRole.CLINICIAN, now)
+
+
+@router.post(
+    "/{consultation_id}/terminate", summary="终止并建议到院", responses=refuses(NotFound, ConsultationStateRefused)
+)
+async def terminate_consultation(
+    consultation: ServedConsultation, body: ConsultationReasonIn, tx: Tx, now: Now
+) -> ConsultationOut:
+    """Online is unfit: it ends at once, all money goes back, the patient is sent to a hospital (RULE-78)."""
+    ended = await service.terminate_consultation(tx, consultation.id, body.reason, now=now)
+    return await _out(tx, ended, SenderRole.CLINICIAN, now)
+
+
+@router.post(
+    "/{consultation_id}/close", summary="提交小结并结束咨询",
+    responses=refuses(NotFound, ConsultationStateRefused, SummaryAlreadyWritten, DiagnosisForbidden),
+)  # fmt: skip
+async def close_consultation(
+    caller: Clinician, consultation: ServedConsultation, body: SummaryIn, tx: Tx, now: Now
+) -> SummaryOut:
+    """End it with the structured summary, or add the summary to one that has ended without it."""
+    content = body.model_dump(exclude={"messages"})
+    closed = await service.close_consultation(
+        tx, consultation.id, content, body.messages, author=caller.account_id, now=now
+    )
+    return SummaryOut.of(await queries.require_summary(tx, closed.id), closed)
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/{consultation_id}/messages", summary="咨询消息", responses=refuses(NotFound))
+async def list_messages(party: AsParty, tx: Tx, after_seq: _AfterSeq = 0, limit: _Limit = 50) -> MessagesOut:
+    """What follows a seq, in order; the same log that the socket reads."""
+    rows = await service.list_messages(tx, party.consultation.id, party.account_id, after_seq, limit)
+    return MessagesOut(items=[MessageOut.of(each) for each in rows], last_seq=party.consultation.last_seq)
+
+
+@router.post(
+    "/{consultation_id}/messages", summary="发送消息",
+    responses=refuses(
+        NotFound, MessageMalformed, ConsultationStateRefused, PairBlocked, RoundsUsedUp, AcceptFirst, ClinicianNotServing
+    ),
+)  # fmt: skip
+async def send_message(party: AsParty, body: SendMessageIn, tx: Tx, now: Now) -> SentMessageOut:
+    """Stored before this answers; the same `client_msg_id` again, here or on the socket, is the same message."""
+    sent = await service.send_message(
+        tx, consultation_id=party.consultation.id, sender=party.account_id, client_msg_id=body.client_msg_id,
+        kind=MessageKind(body.kind), body=body.body, now=now,
+    )  # fmt: skip
+    return SentMessageOut.model_validate(sent)
+
+
+@router.post(
+    "/{consultation_id}/messages/{message_id}/recall", summary="撤回消息", responses=refuses(NotFound, RecallTooLate)
+)
+async def recall_message(party: AsParty, message_id: MessageId, tx: Tx, now: Now) -> MessageOut:
+    """Take back one's own message within two minutes; answers its tombstone, which has a seq of its own."""
+    stone = await service.recall_message(
+        tx, consultation_id=party.consultation.id, sender=party.account_id, message_id=message_id, now=now
+    )
+    return MessageOut.of(stone)
+
+
+@router.put(
+    "/{consultation_id}/marks", summary="更新已送达和已读", responses=refuses(NotFound, MessageMalformed, TooManyDevices)
+)
+async def set_marks(party: AsParty, body: MarksIn, tx: Tx, now: Now) -> MarkOut:
+    """How far this device has received and read; marks only grow."""
+    found = await service.mark(
+        tx, party.consultation.id, party.account_id, body.device_id, delivered=body.delivered_seq, read=body.read_seq,
+        now=now,
+    )  # fmt: skip
+    return MarkOut.of(found, party.consultation)
+
+
+@router.get("/{consultation_id}/marks", summary="已送达和已读", responses=refuses(NotFound))
+async def list_marks(party: AsParty, tx: Tx) -> list[MarkOut]:
+    """How far every device of the two is, with times."""
+    return [MarkOut.of(each, party.consultation) for each in await queries.list_marks(tx, party.consultation.id)]
+
+
+# ── summary, rating, report, block ───────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/{consultation_id}/summary", summary="咨询小结", responses=refuses(NotFound))
+async def read_summary(party: AsParty, tx: Tx) -> SummaryOut:
+    """The clinician's structured summary."""
+    return SummaryOut.of(await queries.require_summary(tx, party.consultation.id), party.consultation)
+
+
+@router.post("/{consultation_id}/summary/file", summary="存档咨询小结", responses=refuses(NotFound))
+async def file_summary(consultation: OwnConsultation, tx: Tx, now: Now) -> SummaryOut:
+    """Keep the summary in the patient's file."""
+    return SummaryOut.of(await service.file_summary(tx, consultation, now=now), consultation)
+
+
+@router.post(
+    "/{consultation_id}/rating", summary="评价咨询", responses=refuses(NotFound, ConsultationStateRefused, AlreadyRated)
+)
+async def rate_consultation(
+    consultation: OwnConsultation, body: RateConsultationIn, tx: Tx, now: Now
+) -> ConsultationRatingOut:
+    """Once, after it has ended."""
+    return ConsultationRatingOut.of(await service.rate(tx, consultation, body.stars, body.words, now=now))
+
+
+@router.post("/{consultation_id}/reports", status_code=204, summary="举报", responses=refuses(NotFound))
+async def report_consultation(party: AsParty, body: ReportIn, tx: Tx, now: Now) -> None:
+    """Ask the platform to look at a message or at the whole consultation."""
+    await service.report(
+        tx, party.consultation, party.account_id, rule=body.about, words=body.words, message_id=body.message_id, now=now
+    )
+
+
+@router.post("/{consultation_id}/block", status_code=204, summary="拉黑对方", responses=refuses(NotFound))
+async def block_other(party: AsParty, tx: Tx, now: Now) -> None:
+    """Nothing passes between the two any more, here and in new consultations."""
+    await service.block(tx, party.account_id, party.other, now=now)
+
+
+@router.post("/{consultation_id}/unblock", status_code=204, summary="取消拉黑", responses=refuses(NotFound))
+async def unblock_other(party: AsParty, tx: Tx) -> None:
+    """Take one's own block back."""
+    await service.unblock(tx, party.account_id, party.other)
+
+
+# ── the hospital's desk ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@desk.get("", summary="本院咨询", responses=refuses(InvalidCursor))
+async def list_hospital_consultations(
+    caller: HospitalDesk, paging: Pages, tx: Tx, now: Now
+) -> Page[HospitalConsultationOut]:
+    """Paid consultations of this hospital, newest first; not a word of what was said."""
+    rows = await queries.list_of_hospital(tx, caller.hospital_id, paging)
+    return page(rows, paging, lambda row: HospitalConsultationOut.of(row, now), lambda row: row.id)
+
+
+@desk.get("/terms", summary="本院咨询规定")
+async def list_consultation_terms(caller: HospitalDesk, tx: Tx) -> list[ConsultationTermsOut]:
+    """Which kinds are open, and between which prices."""
+    return [ConsultationTermsOut.of(each) for each in await queries.list_terms(tx, caller.hospital_id)]
+
+
+@desk.put("/terms/{kind}", summary="设置咨询规定", responses=refuses(NotFound, ApprovalMissing))
+async def set_consultation_terms(
+    kind: ConsultKind, caller: HospitalDesk, body: ConsultationTermsIn, tx: Tx, now: Now
+) -> ConsultationTermsOut:
+    """Open or close a kind, and set the limits of its prices; online follow-up needs an approval (RULE-75)."""
+    if body.min_fen > body.max_fen:
+        raise InvalidInput
+    terms = await service.set_terms(
+        tx, caller.hospital_id, kind, is_open=body.is_open, min_fen=body.min_fen, max_fen=body.max_fen, now=now
+    )
+    return ConsultationTermsOut.of(terms)
+
+
+# ── the operator ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@operator.get("/flags", summary="咨询内容审核队列", responses=refuses(InvalidCursor))
+async def list_consultation_flags(
+    caller: Operator, paging: Pages, tx: Tx,
+    state: Annotated[FlagState, Query(description="`open`: waits for a person.")] = FlagState.OPEN,
+) -> Page[ConsultationFlagOut]:  # fmt: skip
+    """What rules found and people reported (RULE-86), newest first."""
+    return page(await queries.list_flags(tx, state, paging), paging, ConsultationFlagOut.of, lambda row: row.id)
+
+
+@operator.post(
+    "/flags/{flag_id}/decide", summary="处理审核", responses=refuses(NotFound, FlagAlreadyDecided)
+)
+async def decide_consultation_flag(
+    flag_id: ConsultationFlagId, caller: Operator, body: DecideFlagIn, tx: Tx, now: Now
+) -> ConsultationFlagOut:
+    """Dismiss it, or uphold it: its message is hidden from both, and kept."""
+    flag = await service.decide_flag(
+        tx, flag_id, uphold=body.uphold, decision=body.decision, operator=caller.account_id, now=now
+    )
+    return ConsultationFlagOut.of(flag)
+
+
+@operator.get("/{consultation_id}/messages", summary="审核咨询内容", responses=refuses(NotFound))
+async def review_messages(
+    consultation_id: ConsultationId, caller: Operator, tx: Tx, after_seq: _AfterSeq = 0, limit: _Limit = 50
+) -> MessagesOut:
+    """What was said, hidden messages included; leaves no mark that the two could see."""
+    consultation = await queries.require_consultation(tx, consultation_id)
+    rows = await queries.list_messages(tx, consultation_id, after_seq, limit)
+    return MessagesOut(items=[MessageOut.of(each, original=True) for each in rows], last_seq=consultation.last_seq)
+
+
+@operator.put("/approvals/{hospital_id}", summary="登记互联网诊疗许可", responses=refuses(NotFound))
+async def record_consultation_approval(
+    hospital_id: HospitalId, caller: Operator, body: ConsultationApprovalIn, tx: Tx, now: Now
+) -> ConsultationApprovalOut:
+    """The operator has seen the hospital's approval for online diagnosis (RULE-76)."""
+    approval = await service.record_approval(
+        tx, hospital_id, approval_no=body.approval_no, valid_until=body.valid_until, operator=caller.account_id, now=now
+    )
+    return ConsultationApprovalOut.of(approval)
+
+
+def _asked(body: ConsultIn) -> service.Asked:
+    earlier = None
+    if body.earlier is not None:
+        earlier = service.Earlier(body.earlier.diagnosis, body.earlier.diagnosed_on, body.earlier.proof_file_id)
+    return service.Asked(body.offer_id, body.patient_id, body.complaint, earlier, body.agrees)
+
+
+async def _out(tx: Tx, consultation: Consultation, role: SenderRole, now: Now) -> ConsultationOut:
+    reader = consultation.accounts[0 if role is SenderRole.PATIENT else 1]
+    read = await queries.read_seqs(tx, reader, [consultation.id])
+    return ConsultationOut.of(consultation, role, now, read.get(consultation.id, 0))
+
+
+ROUTERS: list[APIRouter] = [live, sockets, router, desk, operator]

@@ -140,7 +140,7 @@ OPEN = (S.WAITING, S.ACTIVE)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the patient was promised, kept with the consultation."""
+    """What the patient was promised, kept with the consultation; `piece` and `piece_fen` are what an extension is."""
 
     answer_minutes: int = 30
     refund_hours: int = 24
@@ -149,6 +149,8 @@ class Terms:
     warn_minutes: int = 5
     release_after_days: int = 7
     platform_rate_bp: int = 500
+    piece: int = 0
+    piece_fen: int = 0
 
     @property
     def idle_for(self) -> timedelta:

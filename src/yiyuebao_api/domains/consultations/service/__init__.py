@@ -1,6 +1,18 @@
-"""Use cases of consultations, by noun: the messages, the course."""
+"""Use cases of consultations, by noun: the offers, the opening, the money, the messages, the course, the end, moderation."""
 
 from yiyuebao_api.domains.consultations.service.course import watch_consultation
+from yiyuebao_api.domains.consultations.service.ending import (
+    accept_follow_up,
+    change_clinician,
+    close_consultation,
+    decline_consultation,
+    file_summary,
+    give_extension,
+    hide_consultation,
+    leave_consultation,
+    terminate_consultation,
+    wait_on,
+)
 from yiyuebao_api.domains.consultations.service.messages import (
     MAX_PAGE,
     Participants,
@@ -11,8 +23,21 @@ from yiyuebao_api.domains.consultations.service.messages import (
     recall_message,
     send_message,
 )
+from yiyuebao_api.domains.consultations.service.moderation import block, decide_flag, rate, report, unblock
+from yiyuebao_api.domains.consultations.service.money import (
+    buy_extension,
+    note_payment_succeeded,
+    note_refund_succeeded,
+    pay_consultation,
+)
+from yiyuebao_api.domains.consultations.service.offers import day_of, record_approval, set_offer, set_terms
+from yiyuebao_api.domains.consultations.service.opening import Asked, Earlier, open_consultation
 
 __all__ = [
-    "MAX_PAGE", "Participants", "SentMessage", "list_messages", "mark", "participants_of", "recall_message",
-    "send_message", "watch_consultation",
+    "MAX_PAGE", "Asked", "Earlier", "Participants", "SentMessage", "accept_follow_up", "block", "buy_extension",
+    "change_clinician", "close_consultation", "day_of", "decide_flag", "decline_consultation", "file_summary",
+    "give_extension", "hide_consultation", "leave_consultation", "list_messages", "mark", "note_payment_succeeded",
+    "note_refund_succeeded", "open_consultation", "participants_of", "pay_consultation", "rate", "recall_message",
+    "record_approval", "report", "send_message", "set_offer", "set_terms", "terminate_consultation", "unblock", "wait_on",
+    "watch_consultation",
 ]  # fmt: skip

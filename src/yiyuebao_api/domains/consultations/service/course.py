@@ -130,7 +130,7 @@ async def watch_consultation(begin: Begin, consultation_id: ConsultationId, *, i
     """
     async with begin() as tx:
         consultation = await queries.lock_consultation(tx, consultation_id)
-        await _settle(tx, consultation, now)
+        await catch_up(tx, consultation, now)
         ends = consultation.idle_at
         if idle and consultation.state is ConsultState.ACTIVE and ends is not None:
             again = ends - now
@@ -139,7 +139,8 @@ async def watch_consultation(begin: Begin, consultation_id: ConsultationId, *, i
     raise outbox.Again(max(again, timedelta(seconds=1)))
 
 
-async def _settle(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+async def catch_up(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """Write down a deadline that has passed before anything else is done. The caller holds the row's lock."""
     found = consultation.standing(now)
     if found.state is not consultation.state and found.reason is not None:
         await end_by_itself(tx, consultation, found.state, found.reason, found.since or now, now)
@@ -180,8 +181,3 @@ async def end_by_itself(
         await earn(tx, consultation, now=now)
         body = f"咨询 {consultation.order_no} 已结束，请对本次服务作出评价。"
         await tell_patient(tx, consultation, "consultation.ended", "咨询已结束", body, now)
-
-
-async def catch_up(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
-    """Write down a deadline that has passed before anything else is done. The caller holds the row's lock."""
-    await _settle(tx, consultation, now)

@@ -122,6 +122,20 @@ async def recall_message(
     return tombstone
 
 
+async def withhold(tx: AsyncSession, consultation: Consultation, seq: int, *, now: datetime) -> None:
+    """The operator hides a message from both (RULE-86); its content is kept. The caller holds the consultation's lock."""
+    message = await queries.require_message_at(tx, consultation.id, seq)
+    if message.withheld_at is not None or message.kind is MessageKind.RECALL:
+        return
+    message.withheld_at = now
+    body = {"message_id": str(message.id), "seq": message.seq}
+    number = f"withheld-{message.id}"
+    kind, sender, role = MessageKind.RECALL, message.sender_id, message.sender
+    tombstone = await _append(tx, consultation, sender, role, number, kind, body, now)
+    await tell_message(tx, consultation, tombstone)
+    await tell_recalled(tx, consultation, message, tombstone, now)
+
+
 async def mark(
     tx: AsyncSession, consultation_id: ConsultationId, reader: AccountId, device_id: str, *, delivered: int = 0,
     read: int = 0, now: datetime,

@@ -1,0 +1,197 @@
+"""Paying a consultation or an extension, and what happens when the money comes: in time, late, twice, or back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from yiyuebao_api.domains.accounts.queries import openid_of
+from yiyuebao_api.domains.clinicians.models import ClinicianState
+from yiyuebao_api.domains.clinicians.queries import require_clinician
+from yiyuebao_api.domains.consultations import queries
+from yiyuebao_api.domains.consultations.models import Consultation, Extension
+from yiyuebao_api.domains.consultations.problems import ConsultationNotOffered
+from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, ExtensionState
+from yiyuebao_api.domains.consultations.service.course import extend, require_standing, watch
+from yiyuebao_api.domains.consultations.service.offers import day_of
+from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_hospital, tell_patient
+from yiyuebao_api.domains.hospitals.queries import require_hospital
+from yiyuebao_api.domains.hospitals.rules import is_open
+from yiyuebao_api.domains.payments import service as payments
+from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
+from yiyuebao_api.domains.payments.models import Payment
+from yiyuebao_api.domains.payments.rules import SubjectKind
+from yiyuebao_api.domains.settlements import service as settlements
+from yiyuebao_api.gateways.payment import Channel, PaymentGateway
+from yiyuebao_api.kernel.database import Begin
+from yiyuebao_api.kernel.idempotency import Claim
+from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ExtensionId, Id
+from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.settings import Business, WeChatPay
+
+log = structlog.get_logger()
+
+KIND_NAMES = {ConsultKind.HEALTH_ADVICE: "健康咨询", ConsultKind.ONLINE_FOLLOW_UP: "在线复诊"}
+#: A payment may come after the hold lapsed; who left on purpose is not held to it.
+_WAITING = (ConsultState.AWAITING_PAYMENT, ConsultState.EXPIRED)
+
+
+async def pay_consultation(
+    begin: Begin, gateway: PaymentGateway, claim: Claim, consultation_id: ConsultationId, *, channel: Channel,
+    account_id: AccountId, settings: WeChatPay, now: datetime,
+) -> tuple[Payment, dict[str, str]]:  # fmt: skip
+    """Record the intent, commit, ask WeChat, and return what the phone needs; a crash resumes with the same number.
+
+    Raises NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered (the hospital was suspended
+    since), WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown.
+    """
+    async with begin() as tx:
+        await claim.take(tx, lease=True)
+        await queries.require_own(tx, account_id, consultation_id)
+        consultation = await queries.lock_consultation(tx, consultation_id)
+        require_standing(consultation, now, ConsultState.AWAITING_PAYMENT)
+        payable = await _payable(
+            tx, consultation, consultation.id, consultation.price_fen, consultation.pay_until, channel, settings, now
+        )
+        payment = await payments.open_payment(tx, payable, settings, now=now)
+    return await payments.prepay(begin, gateway, payment.id)
+
+
+async def buy_extension(
+    begin: Begin, gateway: PaymentGateway, claim: Claim, consultation_id: ConsultationId, *, channel: Channel,
+    account_id: AccountId, settings: WeChatPay, business: Business, now: datetime,
+) -> tuple[Payment, dict[str, str]]:  # fmt: skip
+    """One further piece, with one tap: added when the money is there and it has not ended meanwhile.
+
+    The one that waits for payment is taken up again. Raises as `pay_consultation`.
+    """
+    async with begin() as tx:
+        await claim.take(tx, lease=True)
+        await queries.require_own(tx, account_id, consultation_id)
+        consultation = await queries.lock_consultation(tx, consultation_id)
+        require_standing(consultation, now, ConsultState.ACTIVE)
+        extension = await queries.find_asked_extension(tx, consultation_id, now)
+        if extension is None:
+            terms = consultation.promises
+            extension = Extension(
+                id=ExtensionId.new(), consultation_id=consultation_id, quantity=terms.piece,
+                price_fen=Fen(terms.piece_fen), state=ExtensionState.ASKED,
+                pay_until=now + timedelta(minutes=business.hold_minutes), payment_id=None, added_at=None, created_at=now,
+            )  # fmt: skip
+            tx.add(extension)
+            await tx.flush()
+        payable = await _payable(
+            tx, consultation, extension.id, extension.price_fen, extension.pay_until, channel, settings, now
+        )
+        payment = await payments.open_payment(tx, payable, settings, now=now)
+    return await payments.prepay(begin, gateway, payment.id)
+
+
+async def _payable(
+    tx: AsyncSession, consultation: Consultation, subject_id: Id, amount: Fen, until: datetime, channel: Channel,
+    settings: WeChatPay, now: datetime,
+) -> payments.Payable:  # fmt: skip
+    hospital = await require_hospital(tx, consultation.hospital_id)
+    if not is_open(hospital, day_of(now)):
+        raise ConsultationNotOffered
+    appid = hospital.sub_appid or settings.mini_appid
+    openid = await openid_of(tx, consultation.account_id, appid) if channel is Channel.MINI else None
+    if openid is None and hospital.sub_appid and channel is Channel.MINI:
+        openid = await openid_of(tx, consultation.account_id, settings.mini_appid)
+    return payments.Payable(
+        kind=SubjectKind.CONSULTATION, subject_id=subject_id, account_id=consultation.account_id,
+        hospital_id=consultation.hospital_id, sub_mchid=hospital.sub_mchid, sub_appid=None, amount_fen=amount,
+        description=f"医约宝-{KIND_NAMES[consultation.kind]}", channel=channel, payer_openid=openid, expires_at=until,
+    )  # fmt: skip
+
+
+async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> None:
+    """Listener: the money is there. It begins, or the money goes back. Locks the consultation, then its extension."""
+    if event.subject_kind is not SubjectKind.CONSULTATION:
+        return
+    if event.subject_id.startswith(ExtensionId.prefix):
+        await _note_extension(tx, ExtensionId.parse(event.subject_id), event)
+        return
+    consultation = await queries.lock_consultation(tx, ConsultationId.parse(event.subject_id))
+    if consultation.payment_id is not None:
+        await _give_back(tx, consultation, event, "paid-twice", "重复支付退款", counted=False)
+        return
+    if not await _can_begin(tx, consultation):
+        await _give_back(tx, consultation, event, "paid-late", "支付过晚退款", counted=True)
+        return
+    terms = consultation.promises
+    consultation.payment_id, consultation.paid_at = event.payment_id, event.at
+    consultation.refund_due_fen = consultation.refunded_fen = Fen(0)  # an earlier payment that went back is not this one's
+    consultation.answer_by = event.at + timedelta(minutes=terms.answer_minutes)
+    consultation.refund_at = event.at + timedelta(hours=terms.refund_hours)
+    await move(tx, consultation, ConsultState.WAITING, actor=Actor.SYSTEM, now=event.at)
+    await watch(tx, consultation, consultation.answer_by, event.at)
+    await watch(tx, consultation, consultation.refund_at, event.at)
+    await _tell_paid(tx, consultation, event.at)
+
+
+async def _tell_paid(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    name, number = KIND_NAMES[consultation.kind], consultation.order_no
+    minutes = consultation.promises.answer_minutes
+    body = f"{name}，订单 {number}，已支付 {yuan(consultation.price_fen)}，医护人员将在 {minutes} 分钟内回复。"
+    await tell_patient(tx, consultation, "consultation.paid", "支付成功", body, now)
+    body = f"您有新的{name}，订单 {number}，请在 {minutes} 分钟内回复。"
+    await tell_clinician(tx, consultation, "consultation.paid", "新的咨询", body, now)
+    await tell_hospital(tx, consultation, "consultation.paid", "新的咨询", f"{name} · 订单 {number}", now)
+
+
+async def _can_begin(tx: AsyncSession, consultation: Consultation) -> bool:
+    if consultation.state not in _WAITING or consultation.end_reason not in (None, EndReason.UNPAID):
+        return False
+    if await queries.are_blocked(tx, *consultation.accounts):
+        return False
+    return (await require_clinician(tx, consultation.clinician_id)).state is ClinicianState.VERIFIED
+
+
+async def _note_extension(tx: AsyncSession, extension_id: ExtensionId, event: PaymentSucceeded) -> None:
+    consultation = await queries.lock_consultation(tx, await queries.consultation_of_extension(tx, extension_id))
+    extension = await queries.lock_extension(tx, extension_id)
+    if extension.payment_id is not None:
+        await _give_back(tx, consultation, event, "paid-twice", "重复支付退款", counted=False)
+        return
+    extension.payment_id = event.payment_id
+    if consultation.standing(event.at).state is not ConsultState.ACTIVE:
+        extension.state = ExtensionState.RETURNED
+        await _give_back(tx, consultation, event, "paid-late", "咨询已结束退款", counted=True)
+        return
+    extension.state, extension.added_at = ExtensionState.PAID, event.at
+    await extend(tx, consultation, extension.quantity, event.at)
+
+
+async def _give_back(
+    tx: AsyncSession, consultation: Consultation, event: PaymentSucceeded, cause: str, reason: str, *, counted: bool
+) -> None:
+    """This money cannot be used: all of it goes back, and the payer hears why."""
+    await settlements.refund(tx, event.payment_id, event.amount_fen, cause=cause, reason=reason, now=event.at)
+    if counted:
+        consultation.refund_due_fen = Fen(consultation.refund_due_fen + event.amount_fen)
+    await tx.flush()
+    log.info("payment given back", consultation_id=str(consultation.id), cause=cause)
+    body = f"订单 {consultation.order_no} 的支付未能使用（{reason}），{yuan(event.amount_fen)} 将原路退回。"
+    await tell_patient(tx, consultation, "payment.returned", "款项将退回", body, event.at)
+
+
+async def note_refund_succeeded(tx: AsyncSession, event: RefundSucceeded) -> None:
+    """Listener: money arrived back at the payer's."""
+    if event.subject_kind is not SubjectKind.CONSULTATION:
+        return
+    counts = True
+    if event.subject_id.startswith(ExtensionId.prefix):
+        extension_id = ExtensionId.parse(event.subject_id)
+        consultation = await queries.lock_consultation(tx, await queries.consultation_of_extension(tx, extension_id))
+        counts = (await queries.lock_extension(tx, extension_id)).payment_id == event.payment_id
+    else:
+        consultation = await queries.lock_consultation(tx, ConsultationId.parse(event.subject_id))
+        counts = consultation.payment_id in (None, event.payment_id)
+    if counts:
+        consultation.refunded_fen = Fen(consultation.refunded_fen + event.amount_fen)
+        await tx.flush()
+    body = f"订单 {consultation.order_no} 已退款 {yuan(event.amount_fen)}，原路退回您的微信。"
+    await tell_patient(tx, consultation, "refund.succeeded", "退款已到账", body, event.at)
