@@ -16,6 +16,7 @@ from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.bookings import service as bookings
 from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
 from yiyuebao_api.domains.catalogue.events import OfferChanged
+from yiyuebao_api.domains.clinicians.events import StaffChanged
 from yiyuebao_api.domains.consents.events import ConsentWithdrawn
 from yiyuebao_api.domains.consultations import live as sockets
 from yiyuebao_api.domains.consultations import service as consultations
@@ -45,6 +46,7 @@ from yiyuebao_api.kernel.outbox import Job, Timer, Work, Worker
 
 EVENTS: Mapping[type, Sequence[Listener]] = {
     HospitalChanged: [nearby.note_hospital_changed],
+    StaffChanged: [nearby.note_staff_changed],
     SiteChanged: [nearby.note_site_changed],
     OfferChanged: [nearby.note_offer_changed],
     PoolChanged: [nearby.note_pool_changed],

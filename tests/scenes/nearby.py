@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from yiyuebao_api.domains.catalogue.events import OfferChanged
 from yiyuebao_api.domains.catalogue.models import Place, Service
 from yiyuebao_api.domains.hospitals.events import HospitalChanged
-from yiyuebao_api.domains.nearby.rules import EARTH_M, Days, Sort, Wanted
+from yiyuebao_api.domains.nearby.rules import EARTH_M, SEX_BITS, Days, Sort, Wanted
 from yiyuebao_api.domains.nearby.service import note_hospital_changed, note_offer_changed
 from yiyuebao_api.domains.nearby.snapshot import OfferRow, SiteRow
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.kernel.ids import HospitalId, ServiceId, SiteId
@@ -69,19 +70,21 @@ def make_country(sites: int, offers_a_site: int, *, seed: int = 7) -> Country:
         site = SiteRow(
             SiteId.new().bytes, hospital, lat, lng, dice.choice((3_000, 10_000, 30_000, 80_000)), adcode, adcodes,
             dice.random() < 0.85, dice.random() < 0.95,
-            None if number % 97 == 0 else TODAY + timedelta(dice.randint(-20, 900)),
+            None if number % 97 == 0 else TODAY + timedelta(dice.randint(-20, 900)), dice.choice((0, 1, 2, 3, 3)),
         )  # fmt: skip
         made.append(site)
         for _ in range(dice.randint(0, 2 * offers_a_site)):
             price = dice.randint(1, 60) * 1000
             begin = TODAY + timedelta(dice.randint(-60, 20))
             season = (begin, begin + timedelta(dice.randint(0, 90))) if dice.random() < 0.2 else (None, None)
+            reviews = dice.choice((0, 0, 1, 2, 40))
             extra = 1 << dice.randrange(62) if dice.random() < 0.1 else 0
             offers.append(
                 OfferRow(
                     ServiceId.new().bytes, site.site_id, dice.random() < 0.95, dice.choice(CATEGORIES),
                     dice.choice(("home", "hospital", "both")), price, price // 2, season[0], season[1],
                     dice.choice((0, 0b0011111, 0b1111111, 0b1100000)), extra,
+                    sum(dice.choices((1, 3, 4, 5), k=reviews)), reviews,
                 )
             )  # fmt: skip
     dice.shuffle(offers)
@@ -114,6 +117,8 @@ class Brute:
         self.end = np.array([(offer.season_until or date.max).toordinal() for offer in self.offers])
         self.weekdays = np.array([offer.weekdays for offer in self.offers])
         self.extra = np.array([offer.extra_days for offer in self.offers])
+        means = [offer.stars / offer.reviews if offer.reviews else 0 for offer in self.offers]
+        self.rating = np.array(means, dtype=np.float32)
 
     def metres(self, origin: Point) -> NDArray[np.float64]:
         """To every site, rounded to a micrometre."""
@@ -141,6 +146,10 @@ class Brute:
             mask &= self.category == wanted.category
         if wanted.max_price_fen is not None:
             mask &= prices <= wanted.max_price_fen
+        if wanted.min_stars is not None:
+            mask &= self.rating >= np.float32(wanted.min_stars)
+        if wanted.staff_sex is not None:
+            mask &= np.array([bool(s.staff_sexes & SEX_BITS[wanted.staff_sex]) for s in self.sites])[self.site]
         reached, there = self.goes_home.copy(), np.ones(len(self.sites), dtype=bool)
         away = np.zeros(len(self.sites))
         if wanted.origin is not None:
@@ -160,6 +169,8 @@ class Brute:
         mask &= home if wanted.place is Place.HOME else hospital if wanted.place is Place.HOSPITAL else home | hospital
         rows = np.nonzero(mask)[0]
         keys = prices[rows] if wanted.sort is Sort.PRICE else away[self.site[rows]]
+        if wanted.sort is Sort.RATING:
+            keys = -self.rating[rows]
         return [self.offers[row].service_id for row in rows[np.argsort(keys, kind="stable")][:want]]
 
 
@@ -178,7 +189,8 @@ def random_search(dice: random.Random, country: Country) -> Wanted:
         dice.choice((None, *CATEGORIES)), dice.choice((None, Place.HOME, Place.HOSPITAL)),
         dice.choice((None, None, Fen(5000), Fen(30_000))),
         dice.choice((None, None, Days(first, first + timedelta(dice.randint(0, 3))))),
-        Sort.PRICE if dice.random() < 0.1 else Sort.DISTANCE,
+        dice.choice((Sort.PRICE, Sort.RATING)) if dice.random() < 0.15 else Sort.DISTANCE,
+        dice.choice((4.0, 4.5)) if dice.random() < 0.15 else None, dice.choice((*Sex, None, None, None, None)),
     )  # fmt: skip
 
 
@@ -190,6 +202,7 @@ async def fill(database: Database, country: Country) -> None:
             "hospital_level": "tertiary_a", "name": "院区", "address": "地址", "adcode": site.adcode, "lat": site.lat,
             "lng": site.lng, "radius_m": site.radius_m, "adcodes": json.dumps(site.adcodes),
             "goes_home": site.goes_home, "open": site.open, "licence_until": site.licence_until,
+            "staff_sexes": site.staff_sexes,
         }
         for site in country.sites
     ]  # fmt: skip
@@ -200,6 +213,7 @@ async def fill(database: Database, country: Country) -> None:
             "duration_min": 60, "place": offer.place, "price_fen": offer.price,
             "hospital_price_fen": offer.hospital_price, "season_from": offer.season_from,
             "season_until": offer.season_until, "weekdays": offer.weekdays, "extra_days": offer.extra_days,
+            "stars": offer.stars, "reviews": offer.reviews,
         }
         for offer in country.offers
     ]  # fmt: skip

@@ -194,6 +194,9 @@ class _Session(Session):
 @event.listens_for(_Session, "after_begin")
 def _note_wire(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
     session.info["wire"] = connection.connection.driver_connection
+    if asyncio.get_running_loop().time() >= session.info.get("until", float("inf")):
+        # The cancellation came while the driver was connecting, and its `wait_for` kept it for itself (Python < 3.12).
+        raise PoolExhausted("the database did not answer in time")
 
 
 def _cut(tx: AsyncSession) -> None:
@@ -267,7 +270,8 @@ class Database:
         limit, cut = asyncio.timeout(self._patience), None
         try:
             async with limit, self.begin() as tx:
-                cut = asyncio.get_running_loop().call_at(cast("float", limit.when()), _cut, tx)
+                tx.info["until"] = until = cast("float", limit.when())
+                cut = asyncio.get_running_loop().call_at(until, _cut, tx)
                 yield tx
         except Exception:
             if not limit.expired():

@@ -276,6 +276,9 @@ class Worker(Generic[Context]):
             due = due.where(OutboxJob.type == only)
         if but:
             due = due.where(OutboxJob.id.not_in(but))
+        for server in ("mysql", "mariadb"):
+            # In a short table MySQL would rather read all of it and sort: then it locks all of it, and nobody else gets any.
+            due = due.with_hint(OutboxJob, "FORCE INDEX (ix_outbox_due)", server)
         due = due.order_by(OutboxJob.run_at, OutboxJob.id).limit(limit or self.batch).with_for_update(skip_locked=True)
         async with self.begin() as tx:
             rows = (await tx.scalars(due)).all()

@@ -101,14 +101,14 @@ async def _sites(tx: AsyncSession) -> None:
         select(
             Site.id, Site.hospital_id, Hospital.name, Hospital.level, Site.name, Site.address, Site.adcode, Site.lat,
             Site.lng, Site.radius_m, Site.adcodes, Site.open_for_home, literal(True), Hospital.licence_valid_until,
-            number + await _numbers(tx, SITES),
+            literal(0), number + await _numbers(tx, SITES),
         )
         .join(Hospital, Hospital.id == Site.hospital_id)
         .where(Site.id.between(scale_id(SiteId, 0), scale_id(SiteId, SITES)))
     )  # fmt: skip
     columns = (
         "site_id", "hospital_id", "hospital_name", "hospital_level", "name", "address", "adcode", "lat", "lng",
-        "radius_m", "adcodes", "goes_home", "open", "licence_until", "change_number",
+        "radius_m", "adcodes", "goes_home", "open", "licence_until", "staff_sexes", "change_number",
     )  # fmt: skip
     await tx.execute(insert(_table(NearbySite)).from_select(columns, facts))
 
@@ -249,6 +249,7 @@ def _offers(some: Any, ahead: int) -> Any:
         "listed": Service.state == ServiceState.PUBLISHED, "category_code": Service.category_code, "name": Service.name,
         "duration_min": literal(60), "place": Service.place, "price_fen": Service.price_fen,
         "hospital_price_fen": item + _MATERIAL, "weekdays": week, "extra_days": literal(0),
+        "stars": literal(0), "reviews": literal(0),
         "change_number": _number_of(Service.id) + ahead,
     }  # fmt: skip
     return insert(_table(NearbyOffer)).from_select(list(told), select(*told.values()).where(some))

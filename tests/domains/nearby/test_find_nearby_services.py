@@ -16,13 +16,17 @@ from sqlalchemy import text
 from tests.client import Api, refused
 from tests.plans import Statements
 from tests.scenes.catalogue import make_service
+from tests.scenes.clinicians import make_clinician
 from tests.scenes.hospitals import HAIKOU, make_hospital, make_site
 from tests.scenes.nearby import announce_hospital, announce_offers, fill, make_country
 from tests.scenes.schedules import at, make_pool, need
 from yiyuebao_api.domains.catalogue.models import Place, Service, ServiceState, ServiceVersion
+from yiyuebao_api.domains.clinicians.events import StaffChanged
+from yiyuebao_api.domains.clinicians.service import suspend_clinician
 from yiyuebao_api.domains.hospitals.models import Hospital, HospitalState
 from yiyuebao_api.domains.nearby import service
 from yiyuebao_api.domains.nearby.index import NearbyIndex
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.domains.schedules.service import claim_place
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.clock import SHANGHAI
@@ -366,6 +370,53 @@ async def test_every_select_on_a_large_table_goes_by_index(api: Api, app: FastAP
             assert {plan["key"] for plan in plans["nearby_site"]} == {key}
             assert {plan["key"] for plan in plans["nearby_offer"]} == {"ix_nearby_offer_site_id_listed"}
         mine._snapshot, mine._heard = before
+
+
+async def test_the_best_reviewed_first_and_only_those(api: Api, app: FastAPI, database: Database) -> None:
+    made = {name: await offer(database, north_km=n, name=name) for n, name in enumerate(("无评", "好", "很好"), 1)}
+    for name, stars in (("好", (4, 4, 5)), ("很好", (5, 5))):
+        for each in stars:
+            async with database.begin() as tx:
+                await service.count_review(tx, made[name][0].id, each)
+    items = await search(api, app, sort="rating")
+    assert [(each["name"], each["stars"], each["reviews"]) for each in items] == [
+        ("很好", 5.0, 2), ("好", 4.3, 3), ("无评", None, 0),
+    ]  # fmt: skip
+    assert names(await search(api, app, min_stars=4.5)) == ["很好"]
+    await announce_offers(database, made["很好"][0])
+    assert names(await search(api, app, min_stars=4.5)) == ["很好"], "a republished item keeps its reviews"
+
+
+async def test_only_hospitals_with_nurses_of_a_sex(api: Api, app: FastAPI, database: Database) -> None:
+    """RULE-46: some care is intimate."""
+    made = await offer(database, name="有女护士")
+    await offer(database, north_km=2, name="没有人")
+    nurse = await make_clinician(database, made[0].hospital_id, sex=Sex.FEMALE)
+    async with database.begin() as tx:
+        await service.note_staff_changed(tx, StaffChanged(nurse.hospital_id))
+    assert names(await search(api, app, staff_sex="female")) == ["有女护士"]
+    assert names(await search(api, app, staff_sex="male")) == []
+    async with database.begin() as tx:
+        await suspend_clinician(tx, nurse.id, "违规", now=clock.now())
+    assert names(await search(api, app, staff_sex="female")) == []
+
+
+async def test_facets_say_what_each_choice_would_leave(api: Api, app: FastAPI, database: Database) -> None:
+    await offer(database, name="甲", place=Place.HOME)
+    await offer(database, north_km=2, name="乙", place=Place.HOSPITAL)
+    await offer(database, north_km=90, name="远", place=Place.HOME)
+    await app.state.nearby.refresh()
+    answer = await api.get("/v1/nearby/facets", params=HERE)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert sum(each["services"] for each in told["categories"]) == 2
+    assert {each["place"]: each["services"] for each in told["places"]} == {"home": 1, "hospital": 1}
+    assert sum(each["services"] for each in told["prices"]) == 2
+    for place in ("home", "hospital"):
+        assert len(await search(api, app, place=place)) == 1
+    narrowed = (await api.get("/v1/nearby/facets", params={**HERE, "place": "home", "category": "nothing"})).json()
+    assert sum(each["services"] for each in narrowed["categories"]) == 1, "what another category would leave"
+    refused(await api.get("/v1/nearby/facets"), 422, "place-missing")
 
 
 def test_like_is_nowhere() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tests.plans import Statements
+from tests.plans import Statements, numbers
 from tests.scenes.catalogue import make_service
 from tests.scenes.clinicians import make_clinician
 from tests.scenes.schedules import at, make_leave, make_pool, make_shifts, need, shanghai
@@ -335,15 +335,17 @@ async def test_counting_reads_one_range_of_one_index(database: Database) -> None
         await tx.execute(
             text(
                 "INSERT INTO claim (id, pool_id, day, starts_at, ends_at, busy_from, busy_until, subject, held_until,"
-                " created_at) SELECT UNHEX(MD5(CONCAT('c', seq))), IF(seq % 300, UNHEX(MD5(seq % 300)), :pool),"
+                " created_at) SELECT UNHEX(LEFT(SHA2(CONCAT('c', seq), 256), 32)),"
+                " IF(seq % 300, UNHEX(LEFT(SHA2(seq % 300, 256), 32)), :pool),"
                 " '2026-11-25' + INTERVAL seq % 30 DAY, '2026-11-25 01:00', '2026-11-25 02:00', '2026-11-25 01:00',"
-                " '2026-11-25 02:00', '', '2026-11-23', '2026-11-23' FROM seq_1_to_20000"
+                f" '2026-11-25 02:00', '', '2026-11-23', '2026-11-23' FROM {numbers(5)} WHERE seq BETWEEN 1 AND 20000"
             ),
             {"pool": pool.id.bytes},
         )
         await tx.execute(
             text(
-                "INSERT INTO pool_day SELECT UNHEX(MD5(seq % 300)), '2026-11-01' + INTERVAL seq DAY FROM seq_1_to_3000"
+                "INSERT INTO pool_day SELECT UNHEX(LEFT(SHA2(seq % 300, 256), 32)), '2026-11-01' + INTERVAL seq DAY"
+                f" FROM {numbers(4)} WHERE seq BETWEEN 1 AND 3000"
             )
         )
         tx.add(PoolDay(pool_id=pool.id, day=DAY))

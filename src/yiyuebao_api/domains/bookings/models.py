@@ -19,6 +19,7 @@ from yiyuebao_api.kernel.ids import (
     HospitalId,
     PatientId,
     PaymentId,
+    ReviewId,
     RowId,
     ServiceId,
     ServiceVersionId,
@@ -81,6 +82,32 @@ class BookingLine(Model):
     position: Mapped[int] = mapped_column(primary_key=True, comment="order on the bill")
     kind: Mapped[str] = mapped_column(code_column(24), comment="visit_fee, item_fee, material_fee, travel_fee")
     amount_fen: Mapped[Fen] = mapped_column(comment="fen")
+
+
+class Review(Model):
+    """Reviews: what somebody thought of a visit, one a booking; never deleted, folded for a legal reason (RULE-63)."""
+
+    __tablename__ = "booking_review"
+    __table_args__ = (
+        UniqueConstraint("booking_id"),
+        Index("ix_booking_review_service", "service_id", "id"),
+        Index("ix_booking_review_hospital", "hospital_id", "id"),
+        CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+    )
+
+    id: Mapped[ReviewId] = mapped_column(primary_key=True, comment="UUIDv7")
+    booking_id: Mapped[BookingId] = mapped_column(ForeignKey("booking.id"), comment="which visit")
+    service_id: Mapped[ServiceId] = mapped_column(comment="of what")
+    hospital_id: Mapped[HospitalId] = mapped_column(comment="by whom it was done")
+    stars: Mapped[int] = mapped_column(comment="1 to 5")
+    words: Mapped[str | None] = mapped_column(Sealed("booking_review.words", 500), comment="what they wrote, sealed")
+    author: Mapped[str] = mapped_column(Sealed("booking_review.author", 50), comment="their name as shown: masked; sealed")
+    created_at: Mapped[datetime] = mapped_column(comment="when it was written")
+    reply: Mapped[str | None] = mapped_column(Sealed("booking_review.reply", 500), comment="the hospital's answer, sealed")
+    replied_at: Mapped[datetime | None] = mapped_column(comment="when the hospital answered")
+    fold_reason: Mapped[str | None] = mapped_column(String(200), comment="legal reason for which it is folded; null: shown")
+    folded_at: Mapped[datetime | None] = mapped_column(comment="when the operator folded it")
+    folded_by: Mapped[AccountId | None] = mapped_column(comment="which operator")
 
 
 class BookingMove(Model):

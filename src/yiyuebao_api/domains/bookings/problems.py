@@ -91,3 +91,27 @@ class RescheduledTooOften(Problem):
     status, code = 409, "rescheduled-too-often"
     title = Words("改期次数已用完", "Rescheduled too often")
     detail = Words("一个预约最多改期 {most} 次，请取消后重新预约。", "A booking can be moved {most} times; cancel it and book anew.")
+
+
+class AlreadyReviewed(Problem):
+    """RULE-63."""
+
+    status, code = 409, "already-reviewed"
+    title = Words("已评价", "Already reviewed")
+    detail = Words("每次服务只能评价一次，您已评价过。", "A visit can be reviewed once, and you have done so.")
+
+
+class ReviewPeriodOver(Problem):
+    """RULE-63."""
+
+    status, code = 409, "review-period-over"
+    title = Words("评价期已过", "Too late to review")
+    detail = Words(
+        "服务完成后 {days} 天内可以评价，现已超过。", "A visit can be reviewed within {days} days after it was done; they have passed."
+    )
+
+
+class ReviewAlreadyAnswered(Problem):
+    status, code = 409, "review-already-answered"
+    title = Words("已回复", "Already answered")
+    detail = Words("该评价已回复，不能重复回复。", "This review was answered already.")

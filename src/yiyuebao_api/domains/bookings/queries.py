@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove
+from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove, Review
 from yiyuebao_api.domains.bookings.rules import LIVE, BilledLine, BookingState
-from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, PatientId
+from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, PatientId, ReviewId, ServiceId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
 
@@ -100,3 +100,46 @@ async def timeline_of(tx: AsyncSession, booking_id: BookingId) -> Sequence[Booki
     return (
         await tx.scalars(select(BookingMove).where(BookingMove.booking_id == booking_id).order_by(BookingMove.id))
     ).all()
+
+
+async def find_review(tx: AsyncSession, booking_id: BookingId) -> Review | None:
+    """The review of a booking."""
+    return (await tx.scalars(select(Review).where(Review.booking_id == booking_id))).one_or_none()
+
+
+async def require_review(tx: AsyncSession, booking_id: BookingId) -> Review:
+    """The review of a booking. Raises NotFound."""
+    found = await find_review(tx, booking_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def lock_review(tx: AsyncSession, review_id: ReviewId, hospital_id: HospitalId | None = None) -> Review:
+    """A review, locked; with a hospital only its own. Raises NotFound."""
+    locked = select(Review).where(Review.id == review_id).with_for_update()
+    found = (await tx.scalars(locked.execution_options(populate_existing=True))).one_or_none()
+    if found is None or hospital_id not in (None, found.hospital_id):
+        raise NotFound
+    return found
+
+
+async def list_reviews_of_service(tx: AsyncSession, service_id: ServiceId, paging: Paging) -> Sequence[Review]:
+    """What is shown of a service, newest first, one more than asked."""
+    shown = select(Review).where(Review.service_id == service_id, Review.folded_at.is_(None))
+    return (await tx.scalars(newest_first(shown, Review.id, ReviewId, paging))).all()
+
+
+async def list_reviews_of_hospital(tx: AsyncSession, hospital_id: HospitalId, paging: Paging) -> Sequence[Review]:
+    """All of a hospital, folded ones too, newest first, one more than asked."""
+    every = select(Review).where(Review.hospital_id == hospital_id)
+    return (await tx.scalars(newest_first(every, Review.id, ReviewId, paging))).all()
+
+
+async def done_at(tx: AsyncSession, booking_id: BookingId) -> datetime | None:
+    """When the visit was done, by the booking's history."""
+    done = select(func.min(BookingMove.at)).where(
+        BookingMove.booking_id == booking_id, BookingMove.to_state == BookingState.DONE
+    )
+    found: datetime | None = (await tx.scalars(done)).one_or_none()
+    return found

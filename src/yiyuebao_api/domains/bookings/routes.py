@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from yiyuebao_api.domains.accounts.guards import HospitalDesk, Patient
+from yiyuebao_api.domains.accounts.guards import Anyone, HospitalDesk, Operator, Patient
 from yiyuebao_api.domains.bookings import queries, service
 from yiyuebao_api.domains.bookings.guards import HospitalBooking, OwnBooking
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import (
     AddressNeeded,
+    AlreadyReviewed,
     BookingExpired,
     BookingStateRefused,
     OutOfArea,
@@ -19,6 +20,8 @@ from yiyuebao_api.domains.bookings.problems import (
     PatientNotVerified,
     PlaceNotOffered,
     RescheduledTooOften,
+    ReviewAlreadyAnswered,
+    ReviewPeriodOver,
     TooLateToReschedule,
     TooManyHolds,
     VisitAlreadyArrived,
@@ -33,7 +36,10 @@ from yiyuebao_api.domains.bookings.schemas import (
     PolicyOut,
     QuoteOut,
     ReasonIn,
+    ReplyIn,
     RescheduleIn,
+    ReviewIn,
+    ReviewOut,
 )
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
 from yiyuebao_api.domains.consents.problems import ConsentMissing
@@ -50,12 +56,13 @@ from yiyuebao_api.kernel.idempotency import (
     OnceRoute,
     RequestInProgress,
 )
-from yiyuebao_api.kernel.ids import BookingId
+from yiyuebao_api.kernel.ids import BookingId, ReviewId, ServiceId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
 from yiyuebao_api.kernel.problems import NotFound, ProviderDown, refuses
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"], route_class=OnceRoute)
 desk = APIRouter(prefix="/v1/hospital/bookings", tags=["bookings"], route_class=OnceRoute)
+operator = APIRouter(prefix="/v1/operator/bookings", tags=["bookings"], route_class=OnceRoute)
 
 _OFFER = (
     NotFound, PatientNotVerified, AddressNeeded, ServiceNotOffered, PlaceNotOffered, OutOfArea, PatientAlreadyBooked,
@@ -94,6 +101,13 @@ async def list_bookings(caller: Patient, paging: Pages, tx: Tx, now: Now) -> Pag
     found = await queries.list_own(tx, caller.account_id, paging)
     lines = await queries.lines_of(tx, [each.id for each in found])
     return page(found, paging, lambda each: BookingOut.of(each, lines[each.id], now), lambda each: each.id)
+
+
+@router.get("/reviews", summary="服务评价", responses=refuses(InvalidCursor))
+async def list_reviews(caller: Anyone, service_id: ServiceId, paging: Pages, tx: Tx) -> Page[ReviewOut]:
+    """What patients wrote about a service, newest first; names are masked."""
+    rows = await queries.list_reviews_of_service(tx, service_id, paging)
+    return page(rows, paging, ReviewOut.of, lambda each: each.id)
 
 
 @router.get("/{booking_id}", summary="预约详情", responses=refuses(NotFound))
@@ -160,6 +174,21 @@ async def reschedule_booking(caller: Patient, booking: OwnBooking, body: Resched
     return await _out(tx, moved, now)
 
 
+@router.post(
+    "/{booking_id}/review", status_code=201, summary="评价服务",
+    responses=refuses(NotFound, BookingStateRefused, AlreadyReviewed, ReviewPeriodOver),
+)  # fmt: skip
+async def review_booking(caller: Patient, booking: OwnBooking, body: ReviewIn, tx: Tx, now: Now) -> ReviewOut:
+    """Judge a visit within fifteen days after it was done; once."""
+    return ReviewOut.of(await service.review_booking(tx, booking.id, stars=body.stars, words=body.words, now=now))
+
+
+@router.get("/{booking_id}/review", summary="我的评价", responses=refuses(NotFound))
+async def read_review(booking: OwnBooking, tx: Tx) -> ReviewOut:
+    """What I wrote about the visit, and the hospital's answer."""
+    return ReviewOut.of(await queries.require_review(tx, booking.id))
+
+
 # ── the hospital's desk ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -172,6 +201,13 @@ async def list_hospital_bookings(
     found = await queries.list_of_hospital(tx, caller.hospital_id, state, paging)
     lines = await queries.lines_of(tx, [each.id for each in found])
     return page(found, paging, lambda each: BookingOut.of(each, lines[each.id], now, masked=True), lambda each: each.id)
+
+
+@desk.get("/reviews", summary="本院评价", responses=refuses(InvalidCursor))
+async def list_hospital_reviews(caller: HospitalDesk, paging: Pages, tx: Tx) -> Page[ReviewOut]:
+    """What patients wrote about this hospital's visits, newest first."""
+    rows = await queries.list_reviews_of_hospital(tx, caller.hospital_id, paging)
+    return page(rows, paging, ReviewOut.of, lambda each: each.id)
 
 
 @desk.get("/{booking_id}", summary="本院预约详情", responses=refuses(NotFound))
@@ -195,6 +231,25 @@ async def refuse_booking(caller: HospitalDesk, booking: HospitalBooking, body: R
     return await _out(tx, ended, now)
 
 
+@desk.post(
+    "/reviews/{review_id}/reply", summary="回复评价", responses=refuses(NotFound, ReviewAlreadyAnswered)
+)
+async def answer_review(caller: HospitalDesk, review_id: ReviewId, body: ReplyIn, tx: Tx, now: Now) -> ReviewOut:
+    """Answer a review of this hospital, in public and once."""
+    return ReviewOut.of(await service.answer_review(tx, caller.hospital_id, review_id, words=body.words, now=now))
+
+
+# ── the operator ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@operator.post("/reviews/{review_id}/fold", summary="折叠评价", responses=refuses(NotFound))
+async def fold_review(caller: Operator, review_id: ReviewId, body: ReasonIn, tx: Tx, now: Now) -> ReviewOut:
+    """Show a review no more, for a legal reason; nothing is deleted and its stars still count (RULE-63)."""
+    return ReviewOut.of(
+        await service.fold_review(tx, review_id, reason=body.reason, operator=caller.account_id, now=now)
+    )
+
+
 def _wish(body: BookIn) -> service.Wish:
     return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, body.note)
 
@@ -203,4 +258,4 @@ async def _out(tx: Tx, booking: Booking, now: Now, *, masked: bool = False) -> B
     return BookingOut.of(booking, (await queries.lines_of(tx, [booking.id]))[booking.id], now, masked=masked)
 
 
-ROUTERS = [router, desk]
+ROUTERS = [router, desk, operator]

@@ -16,6 +16,9 @@ from yiyuebao_api.domains.bookings.problems import (
 )
 from yiyuebao_api.kernel.money import Fen
 
+#: RULE-63.
+REVIEWED_WITHIN = timedelta(days=15)
+
 
 class BookingState(StrEnum):
     """Where a booking is."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
 
-from yiyuebao_api.domains.bookings.models import Booking, BookingMove
+from yiyuebao_api.domains.bookings.models import Booking, BookingMove, Review
 from yiyuebao_api.domains.bookings.rules import (
     ActorKind,
     BilledLine,
@@ -20,7 +20,7 @@ from yiyuebao_api.domains.bookings.rules import (
     effective,
 )
 from yiyuebao_api.domains.catalogue.rules import Place
-from yiyuebao_api.kernel.ids import AddressId, BookingId, HospitalId, PatientId, PaymentId, ServiceId, SiteId
+from yiyuebao_api.kernel.ids import AddressId, BookingId, HospitalId, PatientId, PaymentId, ReviewId, ServiceId, SiteId
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.schema import In, Line, Moment, Out, example, masked_name, masked_phone
 
@@ -201,3 +201,42 @@ class MoveOut(Out):
     @classmethod
     def of(cls, move: BookingMove) -> Self:
         return cls.model_validate(move)
+
+
+class ReviewIn(In):
+    """What somebody thought of the visit."""
+
+    model_config = example(stars=5, words="护士很耐心，换药一点也不疼。")
+
+    stars: int = Field(ge=1, le=5, strict=True)
+    words: Note | None = None
+
+
+class ReplyIn(In):
+    """The hospital's answer, for everybody to read."""
+
+    model_config = example(words="谢谢您的信任，祝老人早日康复。")
+
+    words: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True, pattern=r"^[^\x00]*$")]
+
+
+class ReviewOut(Out):
+    """A review as everybody sees it."""
+
+    id: ReviewId
+    service_id: ServiceId
+    stars: int
+    words: str | None
+    author: str = Field(description="Masked.", examples=["张*"])
+    reply: str | None
+    replied_at: Moment | None
+    folded: bool = Field(description="Not shown to the public, for a legal reason.")
+    created_at: Moment
+
+    @classmethod
+    def of(cls, review: Review) -> Self:
+        return cls(
+            id=review.id, service_id=review.service_id, stars=review.stars, words=review.words, author=review.author,
+            reply=review.reply, replied_at=review.replied_at, folded=review.folded_at is not None,
+            created_at=review.created_at,
+        )  # fmt: skip

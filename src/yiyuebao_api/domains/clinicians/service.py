@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.clinicians import queries, rules
+from yiyuebao_api.domains.clinicians.events import StaffChanged
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState
 from yiyuebao_api.domains.clinicians.problems import (
     ClinicianAlreadyRegistered,
@@ -20,6 +21,7 @@ from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import is_duplicate
 from yiyuebao_api.kernel.editing import Precondition
+from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import ClinicianId, HospitalId
 from yiyuebao_api.kernel.schema import e164
 from yiyuebao_api.kernel.tokens import Mode
@@ -68,7 +70,10 @@ async def edit_clinician(
         await _revoke(tx, clinician, now)
     for name, value in _file(body).items():
         setattr(clinician, name, value)
+    was_verified = clinician.state is ClinicianState.VERIFIED
     _move(clinician, ClinicianState.DRAFT, None)
+    if was_verified:
+        await _announce(tx, clinician)
     return clinician
 
 
@@ -104,6 +109,7 @@ async def verify_clinician(tx: AsyncSession, clinician_id: ClinicianId, *, now: 
     if failed:
         raise ClinicianUnqualified(clauses=[each.value for each in failed])
     clinician.verified_at = now
+    await _announce(tx, clinician)
     await accounts.grant_role(tx, clinician.account_id, Mode.CLINICIAN, hospital_id=clinician.hospital_id, now=now)
     return clinician
 
@@ -120,7 +126,13 @@ async def _suspend(tx: AsyncSession, clinician: Clinician, reason: str, now: dat
     rules.check_move(clinician.state, ClinicianState.SUSPENDED)
     await _revoke(tx, clinician, now)
     _move(clinician, ClinicianState.SUSPENDED, reason)
+    await _announce(tx, clinician)
     return clinician
+
+
+async def _announce(tx: AsyncSession, clinician: Clinician) -> None:
+    await tx.flush()  # who listens reads the tables
+    await announce(tx, StaffChanged(clinician.hospital_id))
 
 
 async def _revoke(tx: AsyncSession, clinician: Clinician, now: datetime) -> None:

@@ -33,6 +33,8 @@ class NearbyOffer(Model):
     hospital_price_fen: Mapped[Fen] = mapped_column(comment="price in hospital, fen")
     season_from: Mapped[date | None] = mapped_column(comment="first day of the season, inclusive")
     season_until: Mapped[date | None] = mapped_column(comment="last day of the season, inclusive")
+    stars: Mapped[int] = mapped_column(default=0, comment="stars of all reviews added up (G06)")
+    reviews: Mapped[int] = mapped_column(default=0, comment="how many reviews")
     weekdays: Mapped[int] = mapped_column(SmallInteger, comment="days its pools open each week, bit 0 is Monday")
     extra_days: Mapped[int] = mapped_column(BigInteger, comment="days opened by exception, bit = day number mod 62")
     change_number: Mapped[int] = mapped_column(BigInteger, comment="number of the last change")
@@ -64,6 +66,9 @@ class NearbySite(Model):
     )
     goes_home: Mapped[bool] = mapped_column(comment="hospital and site visit patients at home")
     open: Mapped[bool] = mapped_column(comment="the hospital is open")
+    staff_sexes: Mapped[int] = mapped_column(
+        SmallInteger, default=0, comment="sexes among its verified clinicians: bit 0 female, bit 1 male (G06)"
+    )
     licence_until: Mapped[date | None] = mapped_column(comment="last day of the hospital's licence, inclusive")
     change_number: Mapped[int] = mapped_column(BigInteger, comment="number of the last change")
 

@@ -16,11 +16,14 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.catalogue.models import Place, Service, ServiceVersion
+from yiyuebao_api.domains.clinicians.models import Clinician
+from yiyuebao_api.domains.clinicians.rules import ClinicianState
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.rules import adcode_range, prefix_of
 from yiyuebao_api.domains.nearby.models import NearbyChange, NearbyOffer, NearbySite
-from yiyuebao_api.domains.nearby.rules import Wanted
+from yiyuebao_api.domains.nearby.rules import SEX_BITS, Wanted
 from yiyuebao_api.domains.nearby.snapshot import OfferRow, SiteRow
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.domains.schedules.models import Pool, PoolService, ScheduleException, Template
 from yiyuebao_api.domains.schedules.rules import ExceptionKind
 from yiyuebao_api.kernel.ids import HospitalId, RowId, ServiceId, SiteId
@@ -50,11 +53,11 @@ async def last_number(tx: AsyncSession) -> tuple[int, bytes]:
 
 _SITE = (
     "SELECT site_id, hospital_id, lat, lng, radius_m, adcode, adcodes, goes_home, `open`, licence_until,"
-    " change_number FROM nearby_site"
+    " staff_sexes, change_number FROM nearby_site"
 )
 _OFFER = (
     "SELECT service_id, site_id, listed, category_code, place, price_fen, hospital_price_fen, season_from,"
-    " season_until, weekdays, extra_days, change_number FROM nearby_offer"
+    " season_until, weekdays, extra_days, stars, reviews, change_number FROM nearby_offer"
 )
 _ABOVE = " WHERE change_number > %s ORDER BY change_number LIMIT %s"
 
@@ -62,13 +65,13 @@ _ABOVE = " WHERE change_number > %s ORDER BY change_number LIMIT %s"
 async def sites_changed(tx: AsyncSession, *, above: int, most: int) -> tuple[list[SiteRow], int]:
     """Sites whose change number is above one, in its order, and the last number among them."""
     rows = await _rows(tx, _SITE + _ABOVE, above, most)
-    return [_site(row) for row in rows], rows[-1][10] if rows else above
+    return [_site(row) for row in rows], rows[-1][11] if rows else above
 
 
 async def offers_changed(tx: AsyncSession, *, above: int, most: int) -> tuple[list[OfferRow], int]:
     """Offers whose change number is above one, in its order, and the last number among them."""
     rows = await _rows(tx, _OFFER + _ABOVE, above, most)
-    return [OfferRow._make(row[:11]) for row in rows], rows[-1][11] if rows else above
+    return [OfferRow._make(row[:13]) for row in rows], rows[-1][13] if rows else above
 
 
 async def sites_by_key(tx: AsyncSession, *, after: bytes, most: int) -> list[SiteRow]:
@@ -79,7 +82,7 @@ async def sites_by_key(tx: AsyncSession, *, after: bytes, most: int) -> list[Sit
 async def offers_by_key(tx: AsyncSession, *, after: bytes, most: int) -> list[OfferRow]:
     """All offers in the order of their keys, a portion at a time."""
     rows = await _rows(tx, _OFFER + " WHERE service_id > %s ORDER BY service_id LIMIT %s", after, most)
-    return [OfferRow._make(row[:11]) for row in rows]
+    return [OfferRow._make(row[:13]) for row in rows]
 
 
 async def _rows(tx: AsyncSession, statement: str, *parameters: Any) -> Sequence[Any]:
@@ -87,8 +90,8 @@ async def _rows(tx: AsyncSession, statement: str, *parameters: Any) -> Sequence[
 
 
 def _site(row: Any) -> SiteRow:
-    where, (adcodes, goes_home, is_open, licence_until) = row[:6], row[6:10]
-    return SiteRow._make((*where, tuple(json.loads(adcodes)), bool(goes_home), bool(is_open), licence_until))
+    where, (adcodes, goes_home, is_open, licence_until, sexes) = row[:6], row[6:11]
+    return SiteRow._make((*where, tuple(json.loads(adcodes)), bool(goes_home), bool(is_open), licence_until, sexes))
 
 
 # ── rows by key ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,12 +118,14 @@ class Shown(NamedTuple):
     goes_home: int
     radius_m: int
     adcodes: str
+    stars: int
+    reviews: int
 
 
 _SHOWN = (
     "SELECT o.service_id, o.name, o.category_code, o.place, o.price_fen, o.hospital_price_fen, o.duration_min,"
     " o.picture_url, o.hospital_id, t.hospital_name, t.hospital_level, o.site_id, t.name, t.address, t.adcode,"
-    " t.goes_home, t.radius_m, t.adcodes FROM nearby_offer o STRAIGHT_JOIN nearby_site t ON t.site_id = o.site_id"
+    " t.goes_home, t.radius_m, t.adcodes, o.stars, o.reviews FROM nearby_offer o STRAIGHT_JOIN nearby_site t ON t.site_id = o.site_id"
     " WHERE o.service_id IN ({0}) AND o.listed AND t.`open` AND t.licence_until >= %s"
     " AND (o.season_from IS NULL OR o.season_from <= %s) AND (o.season_until IS NULL OR o.season_until >= %s)"
 )
@@ -146,6 +151,10 @@ async def offers_shown(tx: AsyncSession, service_ids: Sequence[bytes], wanted: W
     if wanted.max_price_fen is not None:
         price = "o.hospital_price_fen" if wanted.place is Place.HOSPITAL else "o.price_fen"
         statement, parameters = f"{statement} AND {price} <= %s", [*parameters, wanted.max_price_fen]
+    if wanted.min_stars is not None:
+        statement, parameters = statement + " AND o.stars >= %s * o.reviews AND o.reviews", [*parameters, wanted.min_stars]
+    if wanted.staff_sex is not None:
+        statement, parameters = statement + " AND t.staff_sexes & %s", [*parameters, SEX_BITS[wanted.staff_sex]]
     return {row[0]: Shown(*row) for row in await _rows(tx, statement, *parameters)}
 
 
@@ -181,7 +190,7 @@ async def offers_of_sites(tx: AsyncSession, site_ids: Sequence[bytes]) -> list[O
     """The listed offers of some sites."""
     where = f" WHERE site_id IN ({_holders(site_ids)}) AND listed = 1"
     rows = await _rows(tx, _OFFER + where, *site_ids) if site_ids else []
-    return [OfferRow._make(row[:11]) for row in rows]
+    return [OfferRow._make(row[:13]) for row in rows]
 
 
 # ── what the listeners read ──────────────────────────────────────────────────────────────────────────────────────────
@@ -220,6 +229,17 @@ async def sites_with_hospital(
     some = select(Site, Hospital).join(Hospital, Hospital.id == Site.hospital_id).order_by(Site.id)
     some = some.where(Site.id == site_id) if site_id is not None else some.where(Site.hospital_id == hospital_id)
     return [(site, hospital) for site, hospital in await tx.execute(some)]
+
+
+async def staff_sexes_of(tx: AsyncSession, hospital_ids: Iterable[HospitalId]) -> dict[HospitalId, set[Sex]]:
+    """Which sexes there are among the verified clinicians of some hospitals."""
+    found: dict[HospitalId, set[Sex]] = {each: set() for each in hospital_ids}
+    verified = select(Clinician.hospital_id, Clinician.sex).where(
+        Clinician.hospital_id.in_(list(found)), Clinician.state == ClinicianState.VERIFIED
+    )
+    for hospital_id, sex in await tx.execute(verified.distinct()):
+        found[hospital_id].add(sex)
+    return found
 
 
 async def open_days_of(

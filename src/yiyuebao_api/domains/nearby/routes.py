@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from math import isfinite
 from typing import Annotated, Any, cast
 
@@ -14,8 +16,19 @@ from yiyuebao_api.domains.hospitals.models import HospitalLevel
 from yiyuebao_api.domains.nearby import service
 from yiyuebao_api.domains.nearby.index import NearbyIndex
 from yiyuebao_api.domains.nearby.problems import PeriodNotSearchable, PlaceMissing, PlaceOutsideChina
-from yiyuebao_api.domains.nearby.rules import RADIUS_M, Sort, Wanted, searched_days
-from yiyuebao_api.domains.nearby.schemas import NearbyHospitalOut, NearbyServiceOut
+from yiyuebao_api.domains.nearby.rules import RADIUS_M, Sort, Wanted, searched_days, stars_of
+from yiyuebao_api.domains.nearby.schemas import (
+    CategoryFacetOut,
+    NearbyFacetsOut,
+    NearbyHospitalOut,
+    NearbyServiceOut,
+    PlaceFacetOut,
+    PriceFacetOut,
+    SexFacetOut,
+    StarsFacetOut,
+)
+from yiyuebao_api.domains.nearby.snapshot import PRICE_BANDS
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.domains.schedules.rules import day_of
 from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Tx
@@ -69,6 +82,46 @@ Category = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the services are asked to be."""
+
+    radius_m: int
+    category: str | None
+    place: Place | None
+    max_price_fen: Fen | None
+    earliest: date | None
+    latest: date | None
+    min_stars: float | None
+    staff_sex: Sex | None
+
+    def wanted(self, around: Origin, today: date, sort: Sort) -> Wanted:
+        """Raises PeriodNotSearchable."""
+        return Wanted(
+            around.point, around.adcode, today, self.radius_m, self.category,
+            None if self.place is Place.BOTH else self.place, self.max_price_fen,
+            searched_days(self.earliest, self.latest, today), sort, self.min_stars, self.staff_sex,
+        )  # fmt: skip
+
+
+async def _filters(
+    radius_m: Radius = RADIUS_M, category: Category = None,
+    place: Annotated[Place | None, Query(description="`home`: whose staff come here; `hospital`: to go to.")] = None,
+    max_price_fen: Annotated[int | None, Query(ge=0, le=10_000_000, description="At most so many fen.")] = None,
+    earliest: Annotated[Day | None, Query(description="With a free slot on or after this day in Shanghai.")] = None,
+    latest: Annotated[Day | None, Query(description="With a free slot on or before this day.")] = None,
+    min_stars: Annotated[
+        float | None, Query(ge=1, le=5, description="Reviewed with so many stars or more; leaves out what nobody reviewed.")
+    ] = None,
+    staff_sex: Annotated[Sex | None, Query(description="Hospitals with staff of that sex.")] = None,
+) -> Filter:  # fmt: skip
+    price = None if max_price_fen is None else Fen(max_price_fen)
+    return Filter(radius_m, category, place, price, earliest, latest, min_stars, staff_sex)
+
+
+Filters = Annotated[Filter, Depends(_filters)]
+
+
 def _json(page: Page[Any]) -> Response:
     """Validated once and written once; FastAPI would do both again."""
     return Response(page.model_dump_json(), media_type="application/json")
@@ -103,23 +156,11 @@ def _next(wanted: Wanted, key: float, row: Id) -> str:
 )  # fmt: skip
 async def find_nearby_services(
     caller: Anyone, around: Around, index: Index, paging: Pages, tx: Tx, now: Now,
-    radius_m: Radius = RADIUS_M, category: Category = None,
-    place: Annotated[Place | None, Query(description="`home`: whose staff come here; `hospital`: to go to.")] = None,
-    max_price_fen: Annotated[int | None, Query(ge=0, le=10_000_000, description="At most so many fen.")] = None,
-    earliest: Annotated[Day | None, Query(description="With a free slot on or after this day in Shanghai.")] = None,
-    latest: Annotated[Day | None, Query(description="With a free slot on or before this day.")] = None,
+    filters: Filters,
     sort: Annotated[Sort, Query(description="`soonest` orders the 200 nearest by their next slot.")] = Sort.DISTANCE,
 ) -> Response:  # fmt: skip
     """Published services in season that can be had at a place: home services only where their area covers it."""
-    today = day_of(now)
-    wanted, after = _after(
-        paging,
-        Wanted(
-            around.point, around.adcode, today, radius_m, category, None if place is Place.BOTH else place,
-            None if max_price_fen is None else Fen(max_price_fen), searched_days(earliest, latest, today), sort,
-        ),
-        ServiceId,
-    )  # fmt: skip
+    wanted, after = _after(paging, filters.wanted(around, day_of(now), sort), ServiceId)
     found = await service.find_services(tx, index, wanted, limit=paging.limit, after=after, now=now)
     at_hospital = wanted.place is Place.HOSPITAL
     items = [
@@ -132,11 +173,33 @@ async def find_nearby_services(
             hospital_level=HospitalLevel(hit.shown.hospital_level), site_id=SiteId.of(hit.shown.site_id),
             site_name=hit.shown.site_name, address=hit.shown.address, adcode=hit.shown.adcode,
             distance_m=None if hit.metres is None else round(hit.metres), next_free_at=hit.next_free_at,
+            stars=stars_of(hit.shown.stars, hit.shown.reviews), reviews=hit.shown.reviews,
         )
         for hit in found.hits
     ]  # fmt: skip
     cursor = _next(wanted, found.hits[-1].key, items[-1].service_id) if found.more else None
     return _json(Page[NearbyServiceOut](items=items, next_cursor=cursor))
+
+
+@public.get(
+    "/facets", summary="附近服务的筛选项", responses=refuses(PlaceMissing, PlaceOutsideChina, PeriodNotSearchable)
+)
+async def count_nearby_services(
+    caller: Anyone, around: Around, index: Index, filters: Filters, tx: Tx, now: Now
+) -> NearbyFacetsOut:
+    """How many services each choice of the filters would leave. Days count as far as pools open on them at all."""
+    found = await service.count_services(tx, index, filters.wanted(around, day_of(now), Sort.DISTANCE))
+    ends = [*PRICE_BANDS, None]
+    return NearbyFacetsOut(
+        categories=[CategoryFacetOut(category_code=code, services=n) for code, n in found.categories.items()],
+        places=[PlaceFacetOut(place=place, services=n) for place, n in found.places.items()],
+        prices=[
+            PriceFacetOut(above_fen=Fen(below or 0), upto_fen=None if upto is None else Fen(upto), services=n)
+            for below, upto, n in zip([0, *PRICE_BANDS], ends, found.prices, strict=True)
+        ],
+        stars=[StarsFacetOut(min_stars=stars, services=n) for stars, n in found.stars.items()],
+        staff_sexes=[SexFacetOut(staff_sex=sex, services=n) for sex, n in found.sexes.items()],
+    )
 
 
 @public.get(

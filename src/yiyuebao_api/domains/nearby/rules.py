@@ -11,6 +11,7 @@ from math import asin, cos, radians, sin, sqrt
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.hospitals.rules import prefix_of
 from yiyuebao_api.domains.nearby.problems import PeriodNotSearchable
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.kernel.money import Fen
 
@@ -27,6 +28,11 @@ class Sort(StrEnum):
     DISTANCE = "distance"
     PRICE = "price"
     SOONEST = "soonest"
+    RATING = "rating"
+
+
+#: Bits of `NearbySite.staff_sexes`.
+SEX_BITS: dict[Sex, int] = {Sex.FEMALE: 1, Sex.MALE: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,21 @@ class Wanted:
     max_price_fen: Fen | None = None
     days: Days | None = None
     sort: Sort = Sort.DISTANCE
+    min_stars: float | None = None
+    staff_sex: Sex | None = None
+
+
+def sex_mask(sexes: Iterable[Sex]) -> int:
+    """The sexes among a hospital's staff as bits."""
+    mask = 0
+    for sex in sexes:
+        mask |= SEX_BITS[sex]
+    return mask
+
+
+def stars_of(stars: int, reviews: int) -> float | None:
+    """The mean of all reviews, one decimal; None before the first."""
+    return round(stars / reviews, 1) if reviews else None
 
 
 def searched_days(earliest: date | None, latest: date | None, today: date) -> Days | None:

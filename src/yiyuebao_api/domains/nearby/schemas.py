@@ -6,6 +6,7 @@ from pydantic import Field
 
 from yiyuebao_api.domains.catalogue.models import Place
 from yiyuebao_api.domains.hospitals.models import HospitalLevel
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.ids import HospitalId, ServiceId, SiteId
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.schema import Moment, Out
@@ -35,9 +36,57 @@ class NearbyServiceOut(Out):
     address: str = Field(examples=["海口市龙华区金盘路 18 号"])
     adcode: str = Field(examples=["460106"])
     distance_m: int | None = _METRES
+    stars: float | None = Field(description="Mean of the reviews, 1 to 5; null before the first.", examples=[4.8])
+    reviews: int = Field(ge=0, description="How many reviews.", examples=[37])
     next_free_at: Moment | None = Field(
         description="First free slot, within the days asked for; null when there is none."
     )
+
+
+class CategoryFacetOut(Out):
+    """A category and what it would leave."""
+
+    category_code: str = Field(examples=["postop"])
+    services: int
+
+
+class PlaceFacetOut(Out):
+    """A place and what it would leave."""
+
+    place: Place
+    services: int
+
+
+class PriceFacetOut(Out):
+    """A band of prices and what lies in it."""
+
+    above_fen: Fen = Field(description="Lower end, not included.", examples=[10000])
+    upto_fen: Fen | None = Field(description="Upper end, included; null: no upper end.", examples=[20000])
+    services: int
+
+
+class StarsFacetOut(Out):
+    """A least rating and what it would leave."""
+
+    min_stars: float = Field(examples=[4.5])
+    services: int
+
+
+class SexFacetOut(Out):
+    """Staff of a sex, and the services of the hospitals that have some."""
+
+    staff_sex: Sex
+    services: int
+
+
+class NearbyFacetsOut(Out):
+    """How many services each choice would leave, all other filters staying as they are (G06)."""
+
+    categories: list[CategoryFacetOut]
+    places: list[PlaceFacetOut]
+    prices: list[PriceFacetOut]
+    stars: list[StarsFacetOut]
+    staff_sexes: list[SexFacetOut]
 
 
 class NearbyHospitalOut(Out):

@@ -19,10 +19,14 @@ from scipy.spatial import cKDTree
 
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.hospitals.rules import adcode_range, prefix_of
-from yiyuebao_api.domains.nearby.rules import Sort, Wanted, chord_of, masks_of, on_sphere, serves
+from yiyuebao_api.domains.nearby.rules import SEX_BITS, Sort, Wanted, chord_of, masks_of, on_sphere, serves
+from yiyuebao_api.domains.patients.rules import Sex
 
 HOME, HOSPITAL = 1, 2
 _PLACES = {Place.HOME.value: HOME, Place.HOSPITAL.value: HOSPITAL, Place.BOTH.value: HOME | HOSPITAL}
+#: Upper ends of the price bands of the facets, fen; and the ratings people choose from.
+PRICE_BANDS: tuple[int, ...] = (10_000, 20_000, 30_000, 50_000)
+STAR_BANDS: tuple[float, ...] = (3.0, 4.0, 4.5)
 _NEVER, _ALWAYS = 0, 4_000_000  # as ordinal days
 _FIRST_SITES = 16
 _SAMPLE = 4000
@@ -47,6 +51,7 @@ class SiteRow(NamedTuple):
     goes_home: bool
     open: bool
     licence_until: date | None
+    staff_sexes: int = 0
 
 
 class OfferRow(NamedTuple):
@@ -63,6 +68,8 @@ class OfferRow(NamedTuple):
     season_until: date | None
     weekdays: int
     extra_days: int
+    stars: int = 0
+    reviews: int = 0
 
 
 class Found(NamedTuple):
@@ -71,6 +78,17 @@ class Found(NamedTuple):
     key: float
     service_id: bytes
     squared: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What each further choice would leave. `prices` counts per band of PRICE_BANDS, the last is above all of them."""
+
+    categories: Mapping[str, int]
+    places: Mapping[Place, int]
+    prices: Sequence[int]
+    stars: Mapping[float, int]
+    sexes: Mapping[Sex, int]
 
 
 class FoundSite(NamedTuple):
@@ -97,6 +115,7 @@ class Sites:
     goes_home: Bools
     open: Bools
     licence: NDArray[np.int32]
+    staff_sexes: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,6 +136,7 @@ class Offers:
     season_until: NDArray[np.int32]
     weekdays: NDArray[np.uint8]
     extra: Ints
+    rating: NDArray[np.float32]  # mean of the stars; nought before the first review
 
     def __len__(self) -> int:
         return len(self.site)
@@ -186,7 +206,7 @@ class Snapshot:
         if wanted.origin is None:
             sites = self._in_region(wanted)
             return self._ordered(wanted, sites, np.zeros(len(sites)), want, after)
-        if wanted.sort is Sort.PRICE:
+        if wanted.sort in (Sort.PRICE, Sort.RATING):
             sites, squared = self._around(wanted)
             return self._ordered(wanted, sites, squared, want, after)
         return self._nearest(wanted, want, after)
@@ -288,19 +308,13 @@ class Snapshot:
         self, wanted: Wanted, sites: Ints, squared: Floats, want: int, after: tuple[float, bytes] | None
     ) -> list[Found]:
         """The first matching offers of these sites."""
-        counts = self.starts[sites + 1] - self.starts[sites]
-        ends = np.cumsum(counts)
-        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.starts[sites] - ends + counts, counts)
-        mask = self._matching(rows, wanted)
-        mask &= np.repeat(self.sites.licence[sites] >= wanted.today.toordinal(), counts)
-        if wanted.place is Place.HOSPITAL:
-            mask &= self._at_hospital(rows, wanted, sites, counts)
+        rows, away = self._rows(wanted, sites, squared)
+        if wanted.sort is Sort.PRICE:
+            keys = self._price(rows, wanted).astype(np.float64)
+        elif wanted.sort is Sort.RATING:
+            keys = -self.offers.rating[rows].astype(np.float64)
         else:
-            reached = np.repeat(self._reached(wanted, sites, squared), counts)
-            home = (self.offers.places[rows] & HOME) != 0
-            mask &= (home & reached) | self._at_hospital(rows, wanted, sites, counts)
-        rows, away = rows[mask], np.repeat(squared, counts)[mask]
-        keys = self._price(rows, wanted).astype(np.float64) if wanted.sort is Sort.PRICE else away
+            keys = away
         if after is not None:
             high, low = _halves(after[1])
             behind = (self.offers.high[rows] > high) | (
@@ -320,6 +334,54 @@ class Snapshot:
                 away[order].tolist(), strict=True,
             )
         ]  # fmt: skip
+
+    def count(self, wanted: Wanted) -> Facets:
+        """How many offers each choice would leave, everything else that is wanted staying as it is."""
+        if not len(self.tree_sites):
+            return Facets({}, {}, [0] * (len(PRICE_BANDS) + 1), {}, {})
+        if wanted.category is not None and wanted.category not in self.categories:
+            known = replace(wanted, category=None)
+            by_category, rest = self._tally(known), Facets({}, {}, [0] * (len(PRICE_BANDS) + 1), {}, {})
+            return replace(rest, categories=by_category)
+        places = {
+            place: len(self._all(replace(wanted, place=place))) for place in (Place.HOME, Place.HOSPITAL)
+        }
+        prices = self._price(self._all(replace(wanted, max_price_fen=None)), wanted)
+        bands = np.bincount(np.searchsorted(PRICE_BANDS, prices, "left"), minlength=len(PRICE_BANDS) + 1)
+        rated = self.offers.rating[self._all(replace(wanted, min_stars=None))]
+        return Facets(
+            self._tally(replace(wanted, category=None)), places, bands.tolist(),
+            {stars: int((rated >= stars).sum()) for stars in STAR_BANDS},
+            {sex: len(self._all(replace(wanted, staff_sex=sex))) for sex in Sex},
+        )
+
+    def _tally(self, wanted: Wanted) -> dict[str, int]:
+        found = np.bincount(self.offers.category[self._all(wanted)], minlength=len(self.categories))
+        return {code: int(found[number]) for code, number in sorted(self.categories.items()) if found[number]}
+
+    def _all(self, wanted: Wanted) -> Ints:
+        """Every matching offer."""
+        if wanted.origin is None:
+            sites = self._in_region(wanted)
+            return self._rows(wanted, sites, np.zeros(len(sites)))[0]
+        return self._rows(wanted, *self._around(wanted))[0]
+
+    def _rows(self, wanted: Wanted, sites: Ints, squared: Floats) -> tuple[Ints, Floats]:
+        """The matching offers of these sites, and how far each is."""
+        counts = self.starts[sites + 1] - self.starts[sites]
+        ends = np.cumsum(counts)
+        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.starts[sites] - ends + counts, counts)
+        mask = self._matching(rows, wanted)
+        mask &= np.repeat(self.sites.licence[sites] >= wanted.today.toordinal(), counts)
+        if wanted.staff_sex is not None:
+            mask &= np.repeat((self.sites.staff_sexes[sites] & SEX_BITS[wanted.staff_sex]) != 0, counts)
+        if wanted.place is Place.HOSPITAL:
+            mask &= self._at_hospital(rows, wanted, sites, counts)
+        else:
+            reached = np.repeat(self._reached(wanted, sites, squared), counts)
+            home = (self.offers.places[rows] & HOME) != 0
+            mask &= (home & reached) | self._at_hospital(rows, wanted, sites, counts)
+        return rows[mask], np.repeat(squared, counts)[mask]
 
     def _at_hospital(self, rows: Ints, wanted: Wanted, sites: Ints, counts: Ints) -> Any:
         """Which of these offers can be had by going there, when that is asked for."""
@@ -367,11 +429,13 @@ class Snapshot:
             mask &= offers.category[rows] == self.categories[wanted.category]
         if wanted.max_price_fen is not None:
             mask &= self._price(rows, wanted) <= wanted.max_price_fen
+        if wanted.min_stars is not None:
+            mask &= offers.rating[rows] >= np.float32(wanted.min_stars)
         return np.asarray(mask)
 
     def _share(self, wanted: Wanted) -> float:
         """How much of what the index counts will pass the filters, from a fixed sample; never nought."""
-        asked = (wanted.category, wanted.place, wanted.max_price_fen, wanted.days, wanted.today)
+        asked = (wanted.category, wanted.place, wanted.max_price_fen, wanted.days, wanted.min_stars, wanted.today)
         known = self._shares.get(asked)
         if known is None:
             every = slice(None, None, max(1, len(self.offers) // _SAMPLE))
@@ -419,12 +483,12 @@ def _sites(rows: Iterable[SiteRow], before: Sites | None = None) -> Sites:
             known[site_id] = (
                 before.hospitals[before.hospital[number]], before.xyz[number], before.reach2[number],
                 before.adcode[number], before.adcodes[number], before.goes_home[number], before.open[number],
-                before.licence[number],
+                before.licence[number], before.staff_sexes[number],
             )  # fmt: skip
     for row in rows:
         known[row.site_id] = (
             row.hospital_id, on_sphere(row.lat, row.lng), chord_of(row.radius_m) ** 2, int(row.adcode), row.adcodes,
-            row.goes_home, row.open, _ordinal(row.licence_until, _NEVER),
+            row.goes_home, row.open, _ordinal(row.licence_until, _NEVER), row.staff_sexes,
         )  # fmt: skip
     facts = list(known.values())
     hospitals: dict[bytes, int] = {}
@@ -440,6 +504,7 @@ def _sites(rows: Iterable[SiteRow], before: Sites | None = None) -> Sites:
         goes_home=np.array([fact[5] for fact in facts], dtype=np.bool_),
         open=np.array([fact[6] for fact in facts], dtype=np.bool_),
         licence=np.array([fact[7] for fact in facts], dtype=np.int32),
+        staff_sexes=np.array([fact[8] for fact in facts], dtype=np.uint8),
     )  # fmt: skip
 
 
@@ -458,6 +523,7 @@ def _columns(rows: Iterable[OfferRow], sites: Sites, categories: dict[str, int])
         season_until=np.array([_ordinal(row.season_until, _ALWAYS) for row in some], dtype=np.int32),
         weekdays=np.array([row.weekdays for row in some], dtype=np.uint8),
         extra=np.array([row.extra_days for row in some], dtype=np.int64),
+        rating=np.array([row.stars / row.reviews if row.reviews else 0 for row in some], dtype=np.float32),
     )  # fmt: skip
 
 

@@ -14,9 +14,25 @@ from yiyuebao_api.domains.bookings.service.money import (
     pay_booking,
 )
 from yiyuebao_api.domains.bookings.service.offer import Wish, create_booking, quote_booking, reschedule_booking
+from yiyuebao_api.domains.bookings.service.reviews import answer_review, fold_review, review_booking
 
 __all__ = [
-    "Wish", "accept_booking", "cancel_booking", "create_booking", "expire_booking", "facts_of", "note_payment_succeeded",
-    "note_refund_succeeded", "note_visit_stage", "pay_booking", "quote_booking", "quote_cancellation", "refuse_booking",
-    "reschedule_booking", "unassign",
+    "Wish",
+    "accept_booking",
+    "answer_review",
+    "cancel_booking",
+    "create_booking",
+    "expire_booking",
+    "facts_of",
+    "fold_review",
+    "note_payment_succeeded",
+    "note_refund_succeeded",
+    "note_visit_stage",
+    "pay_booking",
+    "quote_booking",
+    "quote_cancellation",
+    "refuse_booking",
+    "reschedule_booking",
+    "review_booking",
+    "unassign",
 ]  # fmt: skip

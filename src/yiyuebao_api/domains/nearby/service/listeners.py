@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.catalogue.events import OfferChanged
 from yiyuebao_api.domains.catalogue.models import Place, Service, ServiceState, ServiceVersion
 from yiyuebao_api.domains.catalogue.rules import price_of
+from yiyuebao_api.domains.clinicians.events import StaffChanged
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.hospitals.models import Hospital, HospitalState, Site
 from yiyuebao_api.domains.nearby import queries
 from yiyuebao_api.domains.nearby.models import NearbyOffer, NearbySite
-from yiyuebao_api.domains.nearby.rules import extra_mask, week_mask
+from yiyuebao_api.domains.nearby.rules import extra_mask, sex_mask, week_mask
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.schedules.rules import day_of
 from yiyuebao_api.kernel import clock
@@ -42,6 +44,22 @@ async def note_site_changed(tx: AsyncSession, event: SiteChanged) -> None:
 async def note_hospital_changed(tx: AsyncSession, event: HospitalChanged) -> None:
     """A hospital was opened, suspended or edited, or has another licence: all its sites tell."""
     await _write_sites(tx, await queries.sites_with_hospital(tx, hospital_id=event.hospital_id))
+
+
+async def note_staff_changed(tx: AsyncSession, event: StaffChanged) -> None:
+    """A hospital may send somebody it could not send before, or no longer can."""
+    await _write_sites(tx, await queries.sites_with_hospital(tx, hospital_id=event.hospital_id))
+
+
+async def count_review(tx: AsyncSession, service_id: ServiceId, stars: int) -> None:
+    """Somebody judged a service, told downward by `bookings`; counted under the lock of the counter (RULE-63)."""
+    counter = await queries.lock_counter(tx)
+    row = (await queries.offer_rows(tx, [service_id])).get(service_id)
+    if row is None:  # never listed here: there is nothing to search
+        return
+    counter.number += 1
+    row.stars, row.reviews, row.change_number = row.stars + stars, row.reviews + 1, counter.number
+    await tx.flush()
 
 
 async def rebuild(begin: Begin) -> int:
@@ -100,8 +118,9 @@ async def _write_sites(tx: AsyncSession, sites: Sequence[tuple[Site, Hospital]])
         return
     counter = await queries.lock_counter(tx)
     rows = await queries.site_rows(tx, [site.id for site, _ in sites])
+    sexes = await queries.staff_sexes_of(tx, {hospital.id for _, hospital in sites})
     for site, hospital in sites:
-        facts = _site(site, hospital)
+        facts = _site(site, hospital, sexes[hospital.id])
         row = rows.get(site.id)
         if row is not None and _same(row, facts):
             continue
@@ -124,13 +143,13 @@ def _offer(service: Service, version: ServiceVersion, weekdays: Iterable[int], e
     }  # fmt: skip
 
 
-def _site(site: Site, hospital: Hospital) -> dict[str, Any]:
+def _site(site: Site, hospital: Hospital, sexes: Iterable[Sex]) -> dict[str, Any]:
     return {
         "hospital_id": hospital.id, "hospital_name": hospital.name, "hospital_level": hospital.level,
         "name": site.name, "address": site.address, "adcode": site.adcode, "lat": site.lat, "lng": site.lng,
         "radius_m": site.radius_m, "adcodes": list(site.adcodes),
         "goes_home": bool(hospital.home_mode) and site.open_for_home, "open": hospital.state is HospitalState.OPEN,
-        "licence_until": hospital.licence_valid_until,
+        "licence_until": hospital.licence_valid_until, "staff_sexes": sex_mask(sexes),
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from yiyuebao_api.domains.nearby import queries
 from yiyuebao_api.domains.nearby.index import NearbyIndex
 from yiyuebao_api.domains.nearby.queries import Shown
 from yiyuebao_api.domains.nearby.rules import EARTH_M, Sort, Wanted, comes_home, metres_of
-from yiyuebao_api.domains.nearby.snapshot import Found, FoundSite, SiteRow, Snapshot
+from yiyuebao_api.domains.nearby.snapshot import Facets, Found, FoundSite, SiteRow, Snapshot
 from yiyuebao_api.domains.schedules.rules import DAY_MINUTES, moment_of
 from yiyuebao_api.domains.schedules.service import next_free
 from yiyuebao_api.kernel.ids import ServiceId
@@ -80,6 +80,11 @@ async def find_services(
     return SearchPage(
         shown if wanted.days is not None else await _with_next_free(tx, wanted, shown, now), len(hits) > limit
     )
+
+
+async def count_services(tx: AsyncSession, index: NearbyIndex, wanted: Wanted) -> Facets:
+    """How many services each choice of the filters would leave; as the index knows them, a second old at most."""
+    return await _Finder(tx, index, wanted).count()
 
 
 async def _soonest(
@@ -176,9 +181,18 @@ class _Finder:
         found: list[Found] = []
         async for picture in self._pictures():
             found = picture.find(self._wanted, want=want, after=after)
-            if len(found) >= want and self._wanted.sort is not Sort.PRICE:
+            if len(found) >= want and self._wanted.sort not in (Sort.PRICE, Sort.RATING):
                 break
         return found
+
+    async def count(self) -> Facets:
+        """What each further choice would leave; without an index, of the sites that its fallback reads."""
+        if self._index is not None:
+            return self._index.count(self._wanted)
+        counted = Snapshot.build([], []).count(self._wanted)
+        async for picture in self._pictures():
+            counted = picture.count(self._wanted)
+        return counted
 
     async def hospitals(self, want: int, after: tuple[float, bytes] | None) -> list[FoundSite]:
         """Hospitals, by the same rules."""
