@@ -175,7 +175,7 @@ async def reschedule_booking(caller: Patient, booking: OwnBooking, body: Resched
 
 
 @router.post(
-    "/{booking_id}/review", status_code=201, summary="评价服务",
+    "/{booking_id}/review", summary="评价服务",
     responses=refuses(NotFound, BookingStateRefused, AlreadyReviewed, ReviewPeriodOver),
 )  # fmt: skip
 async def review_booking(caller: Patient, booking: OwnBooking, body: ReviewIn, tx: Tx, now: Now) -> ReviewOut:
