@@ -214,6 +214,7 @@ def _kept_secrets(plan: Plan) -> dict[str, str]:
         "YIYUEBAO_SECRETS__CURRENT": "k1",
         "YIYUEBAO_SECRETS__INDEX_KEY": key(),
         "YIYUEBAO_SECRETS__CODE_PEPPER": secrets.token_urlsafe(48),
+        "YIYUEBAO_SECRETS__AUDIT_KEY": secrets.token_urlsafe(48),
         "YIYUEBAO_RUN_DATABASE_PASSWORD": secrets.token_urlsafe(24),
     }
     _write_env(plan.secrets_env, made, "Made at the first start. Without these keys the data cannot be read again.")

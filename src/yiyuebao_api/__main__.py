@@ -7,13 +7,17 @@ import contextlib
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from yiyuebao_api.settings import Settings
+
+if TYPE_CHECKING:
+    from yiyuebao_api.kernel import audit
 
 cli = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -205,6 +209,48 @@ def move_clock(by: Annotated[str, typer.Argument(help="For example +7d, +90m, -1
     else:
         raise typer.BadParameter("for example +7d, +90m, -1h, now")
     print(clock.now().astimezone(clock.SHANGHAI).isoformat(timespec="seconds"))
+
+
+@cli.command(name="verify-audit")
+def verify_audit(
+    newest: Annotated[int | None, typer.Option(help="Only that many seals, the newest; all of them without it.")] = None,
+    anchor: Annotated[str | None, typer.Option(help="A head that was noted before, as NUMBER:DIGEST.")] = None,
+) -> None:
+    """Read the audit again: was a row changed, removed or inserted, and which ones are not sealed yet?"""
+    from yiyuebao_api.kernel import audit
+
+    try:
+        number, _, digest = (anchor or "0:").partition(":")
+        held = audit.Anchor(int(number), bytes.fromhex(digest))
+    except ValueError:
+        raise typer.BadParameter("an anchor is NUMBER:DIGEST, as the last line of an earlier run") from None
+    report = asyncio.run(_verify_audit(Settings(), newest, held if anchor else None))
+    lists: dict[str, Sequence[object]] = {
+        "changed": report.changed, "removed": report.removed, "inserted": report.inserted,
+        "broken seal": report.broken_seals, "not sealed yet": report.unsealed,
+    }  # fmt: skip
+    for what, found in lists.items():
+        for each in found[: audit.NAMED]:
+            print(f"{what}: {each}")
+        if len(found) > audit.NAMED:
+            print(f"{what}: {len(found) - audit.NAMED} more")
+    if not report.anchored:
+        print("the anchor is not in this chain")
+    told = "sound" if report.sound else "NOT SOUND"
+    print(f"{told}: {report.entries} rows under {report.seals} seals, {len(report.unsealed)} not sealed yet")
+    if report.head is not None:
+        print(f"head {report.head.number}:{report.head.digest.hex()}")
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+async def _verify_audit(settings: Settings, newest: int | None, anchor: audit.Anchor | None) -> audit.Report:
+    from yiyuebao_api.kernel import audit, secrets
+    from yiyuebao_api.kernel.database import Database
+
+    secrets.install(settings.secrets)
+    async with contextlib.aclosing(Database(settings.database)) as database:
+        return await audit.verify(database.begin, newest=newest, anchor=anchor)
 
 
 @cli.command()

@@ -80,6 +80,9 @@ class Secrets(_Concern):
     keys: dict[str, SecretStr] = Field(default_factory=lambda: {"k1": SecretStr(DEVELOPMENT_KEY)})
     current: str = "k1"
     index_key: SecretStr = Field(SecretStr(DEVELOPMENT_KEY), description="Keyed blind indexes; never rotated alone.")
+    audit_key: SecretStr = Field(
+        SecretStr(DEVELOPMENT_SECRET), description="Proofs and seals of the audit; never changed, or nothing verifies."
+    )
     code_pepper: SecretStr = Field(SecretStr(DEVELOPMENT_SECRET), description="Pepper of SMS codes and check-in codes.")
 
 
@@ -225,6 +228,7 @@ def _weak_secrets(settings: Settings) -> Iterator[str]:
         "secrets.token_key": secrets.token_key,
         "secrets.index_key": secrets.index_key,
         "secrets.code_pepper": secrets.code_pepper,
+        "secrets.audit_key": secrets.audit_key,
         **{f"secrets.keys[{name}]": key for name, key in secrets.keys.items()},
         **{f"secrets.old_token_keys[{name}]": key for name, key in secrets.old_token_keys.items()},
     }

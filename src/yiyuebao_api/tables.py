@@ -15,13 +15,13 @@ from yiyuebao_api.domains.payments import models as payments
 from yiyuebao_api.domains.schedules import models as schedules
 from yiyuebao_api.domains.settlements import models as settlements
 from yiyuebao_api.domains.visits import models as visits
-from yiyuebao_api.kernel import idempotency, inbox, outbox, presence, tickets
+from yiyuebao_api.kernel import audit, idempotency, inbox, outbox, presence, tickets
 from yiyuebao_api.kernel.database import Model
 
 metadata = Model.metadata
 
 __all__ = [
-    "accounts", "bookings", "catalogue", "clinicians", "consents", "consultations", "hospitals", "idempotency",
+    "accounts", "audit", "bookings", "catalogue", "clinicians", "consents", "consultations", "hospitals", "idempotency",
     "inbox", "metadata", "nearby", "notices", "outbox", "partners", "patients", "payments", "presence", "schedules",
     "settlements", "tickets", "visits",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.events import SharesReleased
 from yiyuebao_api.domains.visits import service as visits
-from yiyuebao_api.kernel import clock, idempotency, inbox, presence, tickets
+from yiyuebao_api.kernel import audit, clock, idempotency, inbox, presence, tickets
 from yiyuebao_api.kernel.events import Listener
 from yiyuebao_api.kernel.ids import (
     AccrualId,
@@ -133,11 +133,16 @@ async def _purge_live(c: Context) -> None:
         await presence.purge(tx, now=clock.system_now())
 
 
+async def _seal_audit(c: Context) -> None:
+    await audit.seal(c.begin)
+
+
 async def _check_books(c: Context) -> None:
     await settlements.check_books(c.begin)
 
 
 TIMERS: Mapping[str, Timer[Context]] = {
+    "audit.seal": Timer(_seal_audit, audit.SEALED_WITHIN / 2),
     "idempotency.purge": Timer(_purge_keys, timedelta(hours=1)),
     "accounts.purge": Timer(_purge_sessions, timedelta(hours=1)),
     "live.purge": Timer(_purge_live, timedelta(hours=1)),

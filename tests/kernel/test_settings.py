@@ -22,7 +22,7 @@ def production(**changed: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
         "environment": "production",
         "http": {"public_url": "https://api.example.cn"},
-        "secrets": {"token_key": LONG, "keys": {"k1": KEY}, "index_key": KEY, "code_pepper": LONG},
+        "secrets": {"token_key": LONG, "keys": {"k1": KEY}, "index_key": KEY, "code_pepper": LONG, "audit_key": LONG},
         "wechat_pay": {
             "base_url": "https://api.mch.weixin.qq.com", "notify_base_url": "https://api.example.cn", "apiv3_key": "x" * 32,
             "private_key": "PEM", "public_key": "PEM", "public_key_id": "PUB_KEY_ID_0116",
@@ -71,6 +71,7 @@ def test_a_real_installation_starts() -> None:
         ({"secrets__token_key": "short"}, "secrets.token_key is shorter than 32 characters"),
         ({"secrets__old_token_keys": {"t0": DEVELOPMENT_SECRET}}, "secrets.old_token_keys[t0] is the development default"),
         ({"secrets__index_key": DEVELOPMENT_KEY}, "secrets.index_key is the development default"),
+        ({"secrets__audit_key": DEVELOPMENT_SECRET}, "secrets.audit_key is the development default"),
         ({"secrets__code_pepper": DEVELOPMENT_SECRET}, "secrets.code_pepper is the development default"),
         ({"secrets__keys": {"k1": DEVELOPMENT_KEY}}, "secrets.keys[k1] is the development default"),
         ({"secrets__keys": {"k1": KEY, "k0": DEVELOPMENT_KEY}}, "secrets.keys[k0] is the development default"),

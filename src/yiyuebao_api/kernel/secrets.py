@@ -45,6 +45,7 @@ class KeyRing:
             raise ValueError(f"secrets.current names no key of the ring: {self._current}")
         self._index = settings.index_key.get_secret_value().encode()
         self._pepper = settings.code_pepper.get_secret_value().encode()
+        self._witness = settings.audit_key.get_secret_value().encode()
 
     def seal(self, label: str, plain: bytes) -> bytes:
         """key id length · key id · nonce · ciphertext with tag."""
@@ -64,6 +65,10 @@ class KeyRing:
 
     def blind(self, label: str, value: str) -> bytes:
         return hmac.digest(self._index, f"{label}\0{value}".encode(), "sha256")
+
+    def witness(self, label: str, content: bytes) -> bytes:
+        """The digest of the audit's rows and seals: nobody without the key makes another that fits."""
+        return hmac.digest(self._witness, label.encode() + b"\0" + content, "sha256")
 
     def pepper(self, label: str, value: str) -> bytes:
         return hmac.digest(self._pepper, f"{label}\0{value}".encode(), "sha256")
