@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 
 revision = "audit_1"
-down_revision = "consents_1"
+down_revision = "reviews_1"
 branch_labels = None
 depends_on = None
 
