@@ -140,6 +140,14 @@ class Maps(_Concern):
     timeout_s: float = 3.0
 
 
+class Live(_Concern):
+    """The consultation socket."""
+
+    messages_per_s: float = Field(10.0, gt=0, description="Messages a second of one socket.")
+    burst: float = Field(20.0, ge=1, description="Messages it may send at once.")
+    group: int = Field(64, ge=1, description="Messages that may share a transaction; 1: each has its own.")
+
+
 class Business(_Concern):
     """Numbers the rules leave to configuration (docs/rules.md names each)."""
 
@@ -172,6 +180,7 @@ class Settings(BaseSettings):
     mini_program: MiniProgram = Field(default_factory=MiniProgram)
     sms: Sms = Field(default_factory=Sms)
     maps: Maps = Field(default_factory=Maps)
+    live: Live = Field(default_factory=Live)
     business: Business = Field(default_factory=Business)
 
     @model_validator(mode="after")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tests.client import Api
-from tests.scenes.consultations import make_consultation, make_pair, say
+from tests.scenes.consultations import make_consultation, make_pair, row_of, say
 from tests.sockets import Device
 from yiyuebao_api.context import Context
+from yiyuebao_api.domains.consultations import service
+from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind
+from yiyuebao_api.kernel import clock
 
 
 async def test_two_talk_and_a_third_hears_nothing(api: Api, context: Context, url: str) -> None:
@@ -45,3 +49,97 @@ async def test_the_missing_messages_come_in_order_before_what_is_live(api: Api, 
         await sending
         await phone.hears("message.new", seq=251)
         assert [seq for seq, _ in phone.messages] == list(range(8, 252))
+
+
+async def test_marks_typing_and_recall_reach_the_other_one(api: Api, context: Context, url: str) -> None:
+    """C10, C11, C12."""
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair)
+    here = {"consultation_id": str(talk.id)}
+    async with Device(url, pair.asking) as phone, Device(url, pair.answering) as doctor:
+        ack = await phone.send(talk.id, "发错了")
+        await doctor.say("mark", delivered=1, **here)
+        mark = await phone.hears("mark", reader="clinician")
+        assert (mark["device_id"], mark["delivered_seq"], mark["read_seq"]) == (doctor.device_id, 1, 0)
+        await doctor.say("mark", read=1, **here)
+        await phone.hears("mark", read_seq=1)
+        for _ in range(5):
+            await doctor.say("typing", **here)
+        await doctor.say("mark", read=0, **here)
+        await phone.say("message.recall", message_id=ack["message_id"], **here)
+        told = await doctor.hears("message.recalled")
+        assert (told["seq"], told["tombstone_seq"]) == (1, 2)
+        assert (await doctor.hears("message.new", seq=2))["kind"] == "recall"
+        assert len([each for each in phone.got if each["type"] == "typing"]) == 1
+        assert len([each for each in phone.got if each["type"] == "mark"]) == 2, "marks that did not move say nothing"
+    async with Device(url, pair.answering, cursors={str(talk.id): 0}) as again:
+        await again.hears("caught_up", seq=2)
+        hidden = await again.hears("message.new", seq=1)
+        assert (hidden["body"], hidden["hidden"]) == ({}, True)
+
+
+async def test_the_other_one_sees_who_is_there(api: Api, context: Context, url: str) -> None:
+    """C04."""
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair)
+    here: dict[str, Any] = {"consultation_id": str(talk.id), "who": "clinician"}
+    async with Device(url, pair.asking) as phone:
+        async with Device(url, pair.answering) as doctor, Device(url, pair.answering) as tablet:
+            await phone.hears("presence", 2, presence="online", **here)
+            await doctor.say("presence.set", busy=True)
+            await phone.hears("presence", presence="busy", **here)
+            await tablet.wire.close()
+            await phone.hears("presence", 2, presence="busy", **here)
+        left = await phone.hears("presence", presence="offline", **here)
+        assert left["last_seen_at"] is not None
+
+
+async def test_a_cursor_of_another_time_is_reset_and_a_resume_follows(api: Api, context: Context, url: str) -> None:
+    """C08."""
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair)
+    await say(context, talk, pair.asker, "一")
+    async with Device(url, pair.answering, cursors={str(talk.id): 99}) as doctor:
+        await doctor.hears("reset", consultation_id=str(talk.id))
+        await doctor.say("resume", cursors={str(talk.id): 0})
+        await doctor.hears("caught_up", seq=1)
+        assert doctor.messages == [(1, "一")]
+        await say(context, talk, pair.asker, "二")
+        await doctor.hears("message.new", seq=2)
+
+
+async def test_a_wake_up_that_was_lost_or_late_leaves_no_hole(api: Api, context: Context, url: str) -> None:
+    """What Redis loses or turns around is read from the log: 2 and 3 never arrive, 4 comes twice, 5 before 4."""
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair)
+    async with Device(url, pair.answering, cursors={str(talk.id): 0}) as doctor:
+        await doctor.hears("caught_up")
+        await say(context, talk, pair.asker, "1")
+        await doctor.hears("message.new", seq=1)
+        for number in range(2, 6):
+            async with context.begin() as tx:
+                await service.send_message(
+                    tx, consultation_id=talk.id, sender=pair.asker, client_msg_id=f"m-{number}", kind=MessageKind.TEXT,
+                    body={"text": str(number)}, now=clock.now(),
+                )  # fmt: skip
+                lost = tx.info["after_commit"]
+                tx.info["after_commit"] = [] if number < 5 else [*lost, *lost]
+        await doctor.hears("message.new", seq=5)
+        await doctor.say("ping")
+        await doctor.hears("pong")
+        assert doctor.messages == [(number, str(number)) for number in range(1, 6)]
+
+
+async def test_what_is_refused_says_why_and_changes_nothing(api: Api, context: Context, url: str) -> None:
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair, state=ConsultState.ENDED)
+    async with Device(url, pair.asking, additional_headers={"Accept-Language": "en"}) as phone:
+        fields = {"consultation_id": str(talk.id), "kind": "text", "body": {"text": "还在吗"}}
+        await phone.say("message.send", client_msg_id="m-1", **fields)
+        told = await phone.hears("error", client_msg_id="m-1")
+        assert (told["code"], told["about"], told["title"]) == (
+            "consultation-state-refused", "message.send", "Not possible now",
+        )  # fmt: skip
+        await phone.say("message.send", client_msg_id="m-2", **{**fields, "body": {"text": "字" * 4001}})
+        assert (await phone.hears("error", client_msg_id="m-2"))["code"] == "message-malformed"
+    assert (await row_of(context.database, talk.id)).last_seq == 0

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,8 +32,10 @@ from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMo
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import TooManySockets
 from yiyuebao_api.domains.consultations.rules import MAX_TEXT, MessageKind, SenderRole
+from yiyuebao_api.domains.consultations.service import Sending, SentMessage
 from yiyuebao_api.kernel import clock, live, presence, tickets
 from yiyuebao_api.kernel.database import Database, is_contention, is_outage
+from yiyuebao_api.kernel.grouped import Grouped
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId, RowId
 from yiyuebao_api.kernel.live import Close, Live, Outlet, Verb, Wake
 from yiyuebao_api.kernel.problems import (
@@ -49,13 +51,13 @@ from yiyuebao_api.kernel.problems import (
 )
 from yiyuebao_api.kernel.secrets import token_hash
 from yiyuebao_api.kernel.tokens import Claims, claims_of
+from yiyuebao_api.settings import Live as Limits
 from yiyuebao_api.settings import Settings
 
 FRAME_BYTES = 64 * 1024
 HELLO_S = 5.0
 SILENCE_S = 2.0 * frames.HEARTBEAT_S
 SOCKETS_PER_ACCOUNT = 5
-MESSAGES_PER_S, MESSAGES_BURST = 10.0, 20.0
 #: Pings, marks, typing and cursors together.
 OTHERS_PER_S, OTHERS_BURST = 20.0, 100.0
 TYPING_EVERY_S = 2.0
@@ -93,10 +95,12 @@ def _is_welcome(origin: str | None, settings: Settings) -> bool:
 
 
 class LiveDesk:
-    """Renews leases, looks for sessions that ended, closes the silent; one task for all sockets of the process."""
+    """Stores what is said, messages of one turn of the loop in one transaction; renews leases, looks for sessions that
+    ended, closes the silent: one task for all sockets of the process."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self.database, self.limits = database, limits
+        self.store: Grouped[Sending, SentMessage] = Grouped(self._store, hopeless=is_outage, most=limits.group)
         self.hub: Live = database.live
         self.reading = asyncio.Semaphore(4)  # of the log: a thousand devices that come back leave room for requests
         self.left: list[Device] = []
@@ -114,6 +118,10 @@ class LiveDesk:
             await asyncio.wait([task])
             with contextlib.suppress(Exception):  # leases end by themselves
                 await self._release(self.left)
+
+    async def _store(self, sendings: Sequence[Sending]) -> Sequence[SentMessage | Exception]:
+        async with self.database.begin_for_request() as tx:
+            return await service.send_messages(tx, sendings, now=clock.now())
 
     async def _run(self) -> None:
         while True:
@@ -214,6 +222,7 @@ class Place:
 
     def advance(self, seq: int) -> None:
         self.seq = seq
+        self.own.discard(seq)
         while self.seq + 1 in self.own:
             self.seq += 1
             self.own.discard(self.seq)
@@ -234,7 +243,7 @@ class Device:
         self.places: dict[ConsultationId, Place] = {}
         self._language = language_of(socket.scope)
         self._reading: asyncio.Task[None] | None = None
-        self._messages = Bucket(MESSAGES_PER_S, MESSAGES_BURST)
+        self._messages = Bucket(desk.limits.messages_per_s, desk.limits.burst)
         self._others = Bucket(OTHERS_PER_S, OTHERS_BURST)
         self._strikes: list[float] = []
         self._typed: dict[ConsultationId, float] = {}
@@ -351,8 +360,8 @@ class Device:
 
     def _welcome(self) -> frames.Frame:
         limits = frames.Limits(
-            frame_bytes=FRAME_BYTES, text_characters=MAX_TEXT, messages_per_s=int(MESSAGES_PER_S),
-            burst=int(MESSAGES_BURST), sockets_per_account=SOCKETS_PER_ACCOUNT,
+            frame_bytes=FRAME_BYTES, text_characters=MAX_TEXT, messages_per_s=int(self.desk.limits.messages_per_s),
+            burst=int(self.desk.limits.burst), sockets_per_account=SOCKETS_PER_ACCOUNT,
         )  # fmt: skip
         welcome = frames.WelcomeFrame(
             type="welcome", session_id=self.id, heartbeat_s=frames.HEARTBEAT_S, server_time=clock.now(),
@@ -366,7 +375,8 @@ class Device:
         """Everything told to the account comes by here, from any process; never waits, never fails."""
         match wake.verb:
             case Verb.FRAME if wake.about == str(self.id):
-                pass  # this socket was answered itself
+                if wake.stream:  # its own message: it is answered by an acknowledgement
+                    self._acknowledged(ConsultationId.parse(wake.stream), wake.seq)
             case Verb.FRAME if wake.stream:
                 self._in_order(ConsultationId.parse(wake.stream), wake.seq, wake.frame)
             case Verb.FRAME:
@@ -480,9 +490,11 @@ class Device:
             if last < before:
                 return False
             for row in rows:
-                if row.seq > place.seq:
+                if row.seq <= place.seq:
+                    continue
+                if row.seq not in place.own:
                     self._say(frames.message_frame(row))
-                    place.advance(row.seq)
+                place.advance(row.seq)
             if len(rows) < BATCH and place.seq >= place.wanted:
                 return True
             if not rows:
@@ -539,11 +551,9 @@ class Device:
         self._say(frames.RenewedFrame(type="renewed", expires_at=until).model_dump(mode="json"))
 
     async def do_send(self, frame: frames.MessageSend) -> None:
-        async with self.desk.database.begin_for_request() as tx:
-            sent = await service.send_message(
-                tx, consultation_id=frame.consultation_id, sender=self.account_id, client_msg_id=frame.client_msg_id,
-                kind=MessageKind(frame.kind), body=frame.body, now=clock.now(), origin=str(self.id),
-            )  # fmt: skip
+        sent = await self.desk.store(Sending(
+            frame.consultation_id, self.account_id, frame.client_msg_id, MessageKind(frame.kind), frame.body, str(self.id)
+        ))  # fmt: skip
         self._say(frames.ack_frame(sent.consultation_id, sent.client_msg_id, sent.message_id, sent.seq, sent.sent_at))
         self._acknowledged(sent.consultation_id, sent.seq)
 

@@ -211,6 +211,11 @@ class Message(Model):
     withheld_at: Mapped[datetime | None] = mapped_column(comment="when the operator hid it from both (RULE-86)")
 
     @property
+    def number(self) -> tuple[ConsultationId, AccountId, str]:
+        """What makes it one message, however often it is sent."""
+        return self.consultation_id, self.sender_id, self.client_msg_id
+
+    @property
     def is_hidden(self) -> bool:
         """Whether the two may not read its content any more."""
         return self.recalled_by is not None or self.withheld_at is not None

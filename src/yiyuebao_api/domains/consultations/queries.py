@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -59,6 +59,21 @@ async def lock_consultation(tx: AsyncSession, consultation_id: ConsultationId) -
     if found is None:
         raise NotFound
     return found
+
+
+async def lock_consultations(
+    tx: AsyncSession, consultation_ids: Collection[ConsultationId]
+) -> dict[ConsultationId, Consultation]:
+    """Several, always in key order; those that do not exist are left out."""
+    ids = sorted(consultation_ids, key=lambda each: each.bytes)
+    locked = select(Consultation).where(Consultation.id.in_(ids)).order_by(Consultation.id).with_for_update()
+    return {each.id: each for each in (await tx.scalars(locked.execution_options(**_FRESH))).all()}
+
+
+async def verified_among(tx: AsyncSession, clinician_ids: Collection[ClinicianId]) -> set[ClinicianId]:
+    """Which of these may serve now."""
+    wanted = select(Clinician.id).where(Clinician.id.in_(clinician_ids), Clinician.state == ClinicianState.VERIFIED)
+    return set((await tx.scalars(wanted)).all())
 
 
 async def require_consultation(tx: AsyncSession, consultation_id: ConsultationId) -> Consultation:
@@ -154,6 +169,18 @@ async def find_sent(
         Message.consultation_id == consultation_id, Message.sender_id == sender, Message.client_msg_id == client_msg_id
     )
     return (await tx.scalars(same)).one_or_none()
+
+
+#: What makes a message one message: consultation, sender, the sender's own number.
+MessageNumber = tuple[ConsultationId, AccountId, str]
+
+
+async def list_sent(tx: AsyncSession, numbers: Collection[MessageNumber]) -> Sequence[Message]:
+    """What was sent under these numbers before."""
+    same = select(Message).where(
+        tuple_(Message.consultation_id, Message.sender_id, Message.client_msg_id).in_(list(numbers))
+    )
+    return (await tx.scalars(same)).all()
 
 
 async def list_messages(
@@ -338,6 +365,14 @@ async def are_blocked(tx: AsyncSession, one: AccountId, other: AccountId) -> boo
         (Block.account_id == one) & (Block.blocked_id == other), (Block.account_id == other) & (Block.blocked_id == one)
     )
     return (await tx.scalar(select(Block.account_id).where(either).limit(1))) is not None
+
+
+async def list_blocks(tx: AsyncSession, account_ids: Collection[AccountId]) -> set[tuple[AccountId, AccountId]]:
+    """Who of these has blocked whom of these."""
+    found = select(Block.account_id, Block.blocked_id).where(
+        Block.account_id.in_(account_ids), Block.blocked_id.in_(account_ids)
+    )
+    return {(one, other) for one, other in (await tx.execute(found)).all()}
 
 
 async def list_flags(tx: AsyncSession, state: FlagState, paging: Paging) -> Sequence[Flag]:

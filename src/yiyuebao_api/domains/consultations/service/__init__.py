@@ -16,12 +16,14 @@ from yiyuebao_api.domains.consultations.service.ending import (
 from yiyuebao_api.domains.consultations.service.messages import (
     MAX_PAGE,
     Participants,
+    Sending,
     SentMessage,
     list_messages,
     mark,
     participants_of,
     recall_message,
     send_message,
+    send_messages,
 )
 from yiyuebao_api.domains.consultations.service.moderation import block, decide_flag, rate, report, unblock
 from yiyuebao_api.domains.consultations.service.money import (
@@ -34,10 +36,11 @@ from yiyuebao_api.domains.consultations.service.offers import day_of, record_app
 from yiyuebao_api.domains.consultations.service.opening import Asked, Earlier, open_consultation
 
 __all__ = [
-    "MAX_PAGE", "Asked", "Earlier", "Participants", "SentMessage", "accept_follow_up", "block", "buy_extension",
+    "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "accept_follow_up", "block",
+    "buy_extension",
     "change_clinician", "close_consultation", "day_of", "decide_flag", "decline_consultation", "file_summary",
     "give_extension", "hide_consultation", "leave_consultation", "list_messages", "mark", "note_payment_succeeded",
     "note_refund_succeeded", "open_consultation", "participants_of", "pay_consultation", "rate", "recall_message",
-    "record_approval", "report", "send_message", "set_offer", "set_terms", "terminate_consultation", "unblock", "wait_on",
+    "record_approval", "report", "send_message", "send_messages", "set_offer", "set_terms", "terminate_consultation", "unblock", "wait_on",
     "watch_consultation",
 ]  # fmt: skip

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from sqlalchemy import case, literal, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
-from yiyuebao_api.domains.clinicians.models import ClinicianState
-from yiyuebao_api.domains.clinicians.queries import require_clinician
 from yiyuebao_api.domains.consultations import queries, rules
 from yiyuebao_api.domains.consultations.models import Consultation, Flag, Mark, Message
 from yiyuebao_api.domains.consultations.problems import (
@@ -22,9 +22,10 @@ from yiyuebao_api.domains.consultations.problems import (
 from yiyuebao_api.domains.consultations.rules import FlagState, MessageKind, SenderRole
 from yiyuebao_api.domains.consultations.service.course import note_spoken
 from yiyuebao_api.domains.consultations.service.telling import tell_marks, tell_message, tell_recalled
-from yiyuebao_api.kernel.ids import AccountId, ConsultationFlagId, ConsultationId, MessageId
-from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.ids import AccountId, ClinicianId, ConsultationFlagId, ConsultationId, MessageId
+from yiyuebao_api.kernel.problems import NotFound, Problem
 
+_COUNTERS = ("last_seq", "spoken_at", "asked", "rounds_used")
 #: Messages of one page of the log, at most.
 MAX_PAGE = 200
 
@@ -42,6 +43,41 @@ class SentMessage:
     @classmethod
     def of(cls, message: Message) -> Self:
         return cls(message.consultation_id, message.client_msg_id, message.id, message.seq, message.sent_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A message on its way in. `origin` is the socket that is answered directly."""
+
+    consultation_id: ConsultationId
+    sender: AccountId
+    client_msg_id: str
+    kind: MessageKind
+    body: Mapping[str, Any]
+    origin: str = ""
+
+    @property
+    def number(self) -> queries.MessageNumber:
+        return self.consultation_id, self.sender, self.client_msg_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What several messages need to know, asked once: the locked consultations, what was sent before, who may not."""
+
+    consultations: Mapping[ConsultationId, Consultation]
+    sent: dict[queries.MessageNumber, SentMessage]
+    blocks: Collection[tuple[AccountId, AccountId]]
+    verified: Collection[ClinicianId]
+    spoken: set[ConsultationId] = field(default_factory=set)
+
+    def check_pair(self, consultation: Consultation, role: SenderRole) -> None:
+        """Raises PairBlocked, ClinicianNotServing."""
+        one, other = consultation.accounts
+        if (one, other) in self.blocks or (other, one) in self.blocks:
+            raise PairBlocked
+        if role is SenderRole.CLINICIAN and consultation.clinician_id not in self.verified:
+            raise ClinicianNotServing
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +108,73 @@ async def send_message(
     whatever has happened since. `origin` is the socket that is answered directly. Raises NotFound, MessageMalformed,
     ConsultationStateRefused, PairBlocked, RoundsUsedUp, AcceptFirst, ClinicianNotServing.
     """
-    rules.check_number(client_msg_id)
-    content = rules.check_body(kind, body)
-    consultation, role = await _locked_by(tx, sender, consultation_id)
-    if known := await queries.find_sent(tx, consultation_id, sender, client_msg_id):
-        return SentMessage.of(known)
-    await _check_pair(tx, consultation, role)
-    if kind in (MessageKind.IMAGE, MessageKind.FILE):
+    sending = Sending(consultation_id, sender, client_msg_id, kind, body, origin)
+    (outcome,) = await send_messages(tx, [sending], now=now)
+    if isinstance(outcome, Problem):
+        raise outcome
+    return outcome
+
+
+async def send_messages(
+    tx: AsyncSession, sendings: Sequence[Sending], *, now: datetime
+) -> list[SentMessage | Problem]:
+    """`send_message` for several at once: each gets its own acknowledgement or refusal, as if they came one by one.
+
+    Locks the consultations in key order. What the database is asked does not grow with the number of messages.
+    """
+    found = await queries.lock_consultations(tx, {each.consultation_id for each in sendings})
+    room = _Room(
+        found,
+        {each.number: SentMessage.of(each) for each in await queries.list_sent(tx, [each.number for each in sendings])},
+        await queries.list_blocks(tx, {account_id for each in found.values() for account_id in each.accounts}),
+        await queries.verified_among(tx, {each.clinician_id for each in found.values()}),
+    )
+    outcomes: list[SentMessage | Problem] = []
+    for each in sendings:
+        try:
+            outcomes.append(await _send(tx, room, each, now))
+        except Problem as problem:
+            outcomes.append(problem)
+    await _store_counters(tx, [found[consultation_id] for consultation_id in sorted(room.spoken, key=lambda each: each.bytes)])
+    await tx.flush()
+    return outcomes
+
+
+async def _store_counters(tx: AsyncSession, spoken: Sequence[Consultation]) -> None:
+    """What every message moves, of many consultations in one statement; whatever else changed is left to the flush."""
+    if len(spoken) < 2:
+        return
+    columns = {name: getattr(Consultation, name) for name in _COUNTERS}
+    values = {
+        name: case(*((Consultation.id == each.id, literal(getattr(each, name), column.type)) for each in spoken))
+        for name, column in columns.items()
+    }
+    at_once = update(Consultation).where(Consultation.id.in_([each.id for each in spoken])).values(values)
+    await tx.execute(at_once.execution_options(synchronize_session=False))
+    for each in spoken:
+        for name in _COUNTERS:
+            set_committed_value(each, name, getattr(each, name))
+
+
+async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) -> SentMessage:
+    rules.check_number(sending.client_msg_id)
+    content = rules.check_body(sending.kind, sending.body)
+    consultation = room.consultations.get(sending.consultation_id)
+    role = _role_of(consultation, sending.sender)
+    if consultation is None or role is None:
+        raise NotFound
+    if known := room.sent.get(sending.number):
+        return known
+    room.check_pair(consultation, role)
+    if sending.kind in (MessageKind.IMAGE, MessageKind.FILE):
         raise MessageMalformed
     await note_spoken(tx, consultation, role, now)
-    message = await _append(tx, consultation, sender, role, client_msg_id, kind, content, now)
+    message = _next(tx, consultation, sending.sender, role, sending.client_msg_id, sending.kind, content, now)
     _raise_flags(tx, message, now)
-    await tell_message(tx, consultation, message, origin=origin)
-    return SentMessage.of(message)
+    await tell_message(tx, consultation, message, origin=sending.origin)
+    room.spoken.add(consultation.id)
+    sent = room.sent[sending.number] = SentMessage.of(message)
+    return sent
 
 
 async def list_messages(
@@ -168,23 +258,31 @@ async def _locked_by(
 ) -> tuple[Consultation, SenderRole]:
     """Lock it for one of the two; to everybody else it is not there. Raises NotFound."""
     consultation = await queries.lock_consultation(tx, consultation_id)
-    if consultation.account_id == account_id:
-        return consultation, SenderRole.PATIENT
-    if consultation.clinician_account_id == account_id and consultation.paid_at is not None:
-        return consultation, SenderRole.CLINICIAN
-    raise NotFound
+    role = _role_of(consultation, account_id)
+    if role is None:
+        raise NotFound
+    return consultation, role
 
 
-async def _check_pair(tx: AsyncSession, consultation: Consultation, role: SenderRole) -> None:
-    if await queries.are_blocked(tx, *consultation.accounts):
-        raise PairBlocked
-    if role is SenderRole.CLINICIAN:
-        clinician = await require_clinician(tx, consultation.clinician_id)
-        if clinician.state is not ClinicianState.VERIFIED:
-            raise ClinicianNotServing
+def _role_of(consultation: Consultation | None, account_id: AccountId) -> SenderRole | None:
+    """None for everybody but the two."""
+    if consultation is not None and consultation.account_id == account_id:
+        return SenderRole.PATIENT
+    if consultation is not None and consultation.clinician_account_id == account_id and consultation.paid_at is not None:
+        return SenderRole.CLINICIAN
+    return None
 
 
 async def _append(
+    tx: AsyncSession, consultation: Consultation, sender: AccountId, role: SenderRole, number: str, kind: MessageKind,
+    body: dict[str, Any], now: datetime,
+) -> Message:  # fmt: skip
+    message = _next(tx, consultation, sender, role, number, kind, body, now)
+    await tx.flush()
+    return message
+
+
+def _next(
     tx: AsyncSession, consultation: Consultation, sender: AccountId, role: SenderRole, number: str, kind: MessageKind,
     body: dict[str, Any], now: datetime,
 ) -> Message:  # fmt: skip
@@ -194,7 +292,6 @@ async def _append(
         client_msg_id=number, kind=kind, body=body, sent_at=now, recalled_by=None, withheld_at=None,
     )  # fmt: skip
     tx.add(message)
-    await tx.flush()
     return message
 
 

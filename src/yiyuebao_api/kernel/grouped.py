@@ -1,0 +1,98 @@
+"""Calls that arrive together share one transaction, and each caller gets its own outcome.
+
+For speed only: what is right stays with the row lock, the unique constraint and the caller's own number. A group that fails
+is run again one by one, and a commit whose answer was lost is run again too, so the work must find what an earlier run has
+done. Nothing waits for company: a call alone runs alone, and the next group gathers while one is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from yiyuebao_api.kernel.problems import ServiceUnavailable
+
+Request = TypeVar("Request")
+Outcome = TypeVar("Outcome")
+
+
+class Grouped(Generic[Request, Outcome]):
+    """Await it like a function.
+
+    `run(requests)` is one transaction and gives, in order, an outcome or an exception for each. A group holds at most
+    `most` calls, `lanes` groups run at once, `queue` calls wait; more are refused with ServiceUnavailable. A caller that
+    is cancelled never cancels its group. A failure that `hopeless` knows (the database is away) is everybody's at once.
+    """
+
+    def __init__(
+        self, run: Callable[[Sequence[Request]], Awaitable[Sequence[Outcome | Exception]]], *,
+        hopeless: Callable[[BaseException], bool], most: int = 64, lanes: int = 2, queue: int = 5000,
+    ) -> None:  # fmt: skip
+        self._run, self._hopeless, self._most, self._lanes, self._queue = run, hopeless, most, lanes, queue
+        self._waiting: deque[tuple[Request, asyncio.Future[Outcome]]] = deque()
+        self._driving: set[asyncio.Task[None]] = set()
+        self.groups = self.calls = 0
+
+    async def __call__(self, request: Request) -> Outcome:
+        if len(self._waiting) >= self._queue:
+            raise ServiceUnavailable(retry_after=1)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if len(self._driving) < self._lanes:  # begins after this turn of the loop, with everything that came in it
+            # A context of its own: neither the caller's request id nor its open transaction belongs to a group.
+            task = asyncio.create_task(self._drive(), context=contextvars.Context())
+            self._driving.add(task)
+        return await future
+
+    async def _drive(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self._waiting:
+                await self._one_group()
+        finally:
+            self._driving.discard(task)
+
+    async def _one_group(self) -> None:
+        group: list[tuple[Request, asyncio.Future[Outcome]]] = []
+        while self._waiting and len(group) < self._most:
+            request, future = self._waiting.popleft()
+            if not future.done():  # a caller that left before its turn costs nothing
+                group.append((request, future))
+        if not group:
+            return
+        self.groups += 1
+        self.calls += len(group)
+        try:
+            self._tell(group, await self._run([request for request, _ in group]))
+        except Exception as error:
+            if len(group) == 1 or self._hopeless(error):
+                self._tell(group, [error] * len(group))
+                return
+            for pair in group:
+                await self._alone(pair)
+        except BaseException:
+            for _, future in group:
+                future.cancel()
+            raise
+
+    async def _alone(self, pair: tuple[Request, asyncio.Future[Outcome]]) -> None:
+        try:
+            self._tell([pair], await self._run([pair[0]]))
+        except Exception as error:
+            self._tell([pair], [error])
+
+    @staticmethod
+    def _tell(
+        group: Sequence[tuple[Request, asyncio.Future[Outcome]]], outcomes: Sequence[Outcome | Exception]
+    ) -> None:
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)

@@ -1,0 +1,87 @@
+"""Several messages in one transaction: each has the outcome it would have had alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import func, select
+
+from tests.client import Api
+from tests.scenes.consultations import make_consultation, make_pair, row_of, say
+from tests.sockets import Device
+from yiyuebao_api.context import Context
+from yiyuebao_api.domains.consultations import service
+from yiyuebao_api.domains.consultations.models import Block, Message
+from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind
+from yiyuebao_api.domains.consultations.service import Sending, SentMessage
+from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.ids import AccountId, ConsultationId
+
+
+def text(consultation_id: ConsultationId, sender: AccountId, number: str, /, **body: Any) -> Sending:
+    return Sending(consultation_id, sender, number, MessageKind.TEXT, body or {"text": number})
+
+
+async def test_each_gets_its_own_outcome_and_its_own_place(api: Api, context: Context) -> None:
+    pair, blocked, gone = [await make_pair(api, context) for _ in range(3)]
+    database = context.database
+    talk, other = await make_consultation(database, pair), await make_consultation(database, pair)
+    shut = await make_consultation(database, blocked)
+    ended = await make_consultation(database, gone, state=ConsultState.ENDED)
+    async with context.begin() as tx:
+        tx.add(Block(account_id=blocked.answerer, blocked_id=blocked.asker, blocked_at=clock.now()))
+    first = await say(context, talk, pair.asker, number="m-1")
+    sendings = [
+        text(talk.id, pair.asker, "m-1"), text(talk.id, pair.asker, "m-2"), text(other.id, pair.asker, "m-2"),
+        text(talk.id, pair.answerer, "m-2"), text(talk.id, pair.asker, "m-2"), text(talk.id, gone.asker, "m-3"),
+        text(ConsultationId.new(), pair.asker, "m-4"), text(talk.id, pair.asker, "m-5", sender="clinician"),
+        text(shut.id, blocked.asker, "m-6"), text(ended.id, gone.asker, "m-7"), text(talk.id, pair.asker, "m-8"),
+    ]  # fmt: skip
+    async with context.begin() as tx:
+        outcomes = await service.send_messages(tx, sendings, now=clock.now())
+    told = [each.seq if isinstance(each, SentMessage) else each.code for each in outcomes]
+    assert told == [
+        1, 2, 1, 3, 2, "not-found", "not-found", "message-malformed", "pair-blocked", "consultation-state-refused", 4,
+    ]  # fmt: skip
+    assert outcomes[0] == first
+    assert outcomes[1] == outcomes[4]
+    row = await row_of(database, talk.id)
+    assert (row.last_seq, row.state, row.rounds_used, row.asked) == (4, ConsultState.ACTIVE, 1, True)
+    assert (await row_of(database, other.id)).last_seq == 1
+    assert (await row_of(database, shut.id)).last_seq == (await row_of(database, ended.id)).last_seq == 0
+    async with context.begin() as tx:
+        assert await tx.scalar(select(func.count()).select_from(Message)) == 5
+
+
+async def test_a_crowd_over_sockets_shares_transactions_and_keeps_its_order(
+    api: Api, context: Context, url: str
+) -> None:
+    pairs = [await make_pair(api, context) for _ in range(6)]
+    talks = [await make_consultation(context.database, each) for each in pairs]
+    store = api.app.state.live_desk.store
+    devices = [Device(url, each.asking) for each in pairs] + [Device(url, each.answering) for each in pairs]
+    for each in devices:
+        await each.__aenter__()
+    groups, calls = store.groups, store.calls
+
+    async def talk(number: int) -> None:
+        for at in range(15):
+            await devices[number].send(talks[number % 6].id, f"{number}-{at}")
+
+    await asyncio.gather(*map(talk, range(12)))
+    assert store.calls - calls == 180
+    assert store.groups - groups < 180
+    for number, talked in enumerate(talks):
+        async with context.begin() as tx:
+            rows = await service.list_messages(tx, talked.id, pairs[number].asker, 0, 200)
+        assert [row.seq for row in rows] == list(range(1, 31))
+        for who in (number, number + 6):
+            own = [str(row.body["text"]) for row in rows if row.sender_id == (pairs[number].asker if who < 6 else pairs[number].answerer)]
+            assert own == [f"{who}-{at}" for at in range(15)]
+            heard = devices[who]
+            other = [row.seq for row in rows if str(row.body["text"]) not in own]
+            await heard.hears("message.new", 15)
+            assert [seq for seq, _ in heard.messages] == other
+    for each in devices:
+        await each.__aexit__()

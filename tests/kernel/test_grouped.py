@@ -1,0 +1,83 @@
+"""Calls that share a transaction: each gets its own outcome, whatever happens to the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from yiyuebao_api.kernel.database import _open
+from yiyuebao_api.kernel.grouped import Grouped
+from yiyuebao_api.kernel.problems import NotFound, ServiceUnavailable
+
+
+class Away(Exception):
+    """The database is."""
+
+
+def away(error: BaseException) -> bool:
+    return isinstance(error, Away)
+
+
+async def test_what_comes_in_one_turn_is_one_group_and_a_lone_call_does_not_wait() -> None:
+    groups: list[list[int]] = []
+
+    async def run(requests: Sequence[int]) -> Sequence[int | Exception]:
+        groups.append(list(requests))
+        await asyncio.sleep(0.01)
+        return [NotFound() if each == 3 else each * 2 for each in requests]
+
+    grouped = Grouped(run, hopeless=away, most=4, lanes=1)
+    assert await grouped(1) == 2
+    answers = await asyncio.gather(*(grouped(each) for each in range(10)), return_exceptions=True)
+    assert [each if isinstance(each, int) else type(each) for each in answers] == [0, 2, 4, NotFound, 8, 10, 12, 14, 16, 18]
+    assert groups == [[1], [0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert (grouped.groups, grouped.calls) == (4, 11)
+
+
+async def test_a_group_that_fails_is_run_one_by_one_and_an_outage_is_everybodys_at_once() -> None:
+    runs: list[int] = []
+
+    async def run(requests: Sequence[int]) -> Sequence[int | Exception]:
+        runs.append(len(requests))
+        if 13 in requests:
+            raise LookupError
+        if -1 in requests:
+            raise Away
+        return list(requests)
+
+    grouped = Grouped(run, hopeless=away)
+    answers = await asyncio.gather(*map(grouped, [11, 12, 13, 14]), return_exceptions=True)
+    assert [each if isinstance(each, int) else type(each) for each in answers] == [11, 12, LookupError, 14]
+    assert runs == [4, 1, 1, 1, 1]
+    runs.clear()
+    answers = await asyncio.gather(*map(grouped, [-1, 1, 2]), return_exceptions=True)
+    assert [type(each) for each in answers] == [Away] * 3
+    assert runs == [3]
+
+
+async def test_who_leaves_takes_nobody_along_and_too_many_are_refused() -> None:
+    go_on, began = asyncio.Event(), asyncio.Event()
+
+    async def run(requests: Sequence[int]) -> Sequence[int | Exception]:
+        assert not _open.get(), "a context of its own"
+        began.set()
+        await go_on.wait()
+        return list(requests)
+
+    grouped = Grouped(run, hopeless=away, most=2, lanes=1, queue=3)
+    marker = _open.set(True)
+    calls = [asyncio.ensure_future(grouped(each)) for each in range(2)]
+    _open.reset(marker)
+    await began.wait()
+    calls += [asyncio.ensure_future(grouped(each)) for each in range(2, 5)]
+    await asyncio.sleep(0)
+    with pytest.raises(ServiceUnavailable):
+        await grouped(5)
+    calls[0].cancel()
+    calls[2].cancel()
+    go_on.set()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [each for each in answers if isinstance(each, int)] == [1, 3, 4]
+    assert grouped.calls == 4, "the one that left in time was not run"
