@@ -24,7 +24,7 @@ from yiyuebao_api.domains.hospitals.models import Hospital
 from yiyuebao_api.domains.patients.models import Patient
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
-from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOfferId, PaymentId, new_number
+from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOfferId, FileId, PaymentId, new_number
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.tokens import Mode
 
@@ -191,3 +191,8 @@ async def spoken(who: Api, consultation_id: str, text: str = "您好") -> dict[s
     assert sent.status_code == 200, sent.text
     found: dict[str, Any] = sent.json()
     return found
+
+
+async def proof(context: Context, pair: Pair) -> dict[str, Any]:
+    """An earlier diagnosis with its proof."""
+    return {"diagnosis": "2 型糖尿病", "diagnosed_on": "2025-03-02", "proof_file_id": str(FileId.new())}

@@ -53,14 +53,6 @@ class UnderSixRefused(Problem):
     )
 
 
-class AgreementNeeded(Problem):
-    """RULE-79."""
-
-    status, code = 409, "agreement-needed"
-    title = Words("需要知情同意", "Informed consent needed")
-    detail = Words("请先阅读并同意互联网诊疗知情同意书。", "Read and agree to the informed consent for online care first.")
-
-
 class ConsultationStateRefused(Problem):
     status, code = 409, "consultation-state-refused"
     title = Words("当前状态不能进行此操作", "Not possible now")

@@ -191,6 +191,14 @@ async def list_messages(
     return (await tx.scalars(after.order_by(Message.seq).limit(limit))).all()
 
 
+async def list_numbers(
+    tx: AsyncSession, consultation_id: ConsultationId, until: int
+) -> list[tuple[int, MessageId]]:
+    """Seq and id of every message up to a seq, in order."""
+    found = select(Message.seq, Message.id).where(Message.consultation_id == consultation_id, Message.seq <= until)
+    return [(seq, message_id) for seq, message_id in (await tx.execute(found.order_by(Message.seq))).all()]
+
+
 async def require_message(tx: AsyncSession, consultation_id: ConsultationId, message_id: MessageId) -> Message:
     """A message of that consultation that was said, not a tombstone. Raises NotFound."""
     found = (await tx.scalars(select(Message).where(Message.id == message_id))).one_or_none()

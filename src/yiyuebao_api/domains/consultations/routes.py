@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Request
 
 from yiyuebao_api.domains.accounts.guards import Anyone, Clinician, HospitalDesk, Member, Operator, Patient
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
+from yiyuebao_api.domains.consents.problems import ConsentMissing
 from yiyuebao_api.domains.consultations import queries, service
 from yiyuebao_api.domains.consultations.guards import AsParty, OwnConsultation, ServedConsultation
 from yiyuebao_api.domains.consultations.live import sockets
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import (
     AcceptFirst,
-    AgreementNeeded,
     AlreadyRated,
     AnswerNotDue,
     ApprovalMissing,
@@ -51,6 +51,7 @@ from yiyuebao_api.domains.consultations.rules import (
 from yiyuebao_api.domains.consultations.schemas import (
     AcceptFollowUpIn,
     ChangeClinicianIn,
+    ChecksumOut,
     ConsultationApprovalIn,
     ConsultationApprovalOut,
     ConsultationFlagOut,
@@ -105,11 +106,11 @@ operator = APIRouter(prefix="/v1/operator/consultations", tags=["consultations"]
 
 _ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
 _GATES = (
-    ConsultationNotOffered, OwnConsultationRefused, RealNameNeeded, FirstVisitRefused, UnderSixRefused, AgreementNeeded,
+    ConsultationNotOffered, OwnConsultationRefused, RealNameNeeded, FirstVisitRefused, UnderSixRefused, ConsentMissing,
 )  # fmt: skip
 _PAY = (
-    NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, WeChatNotBound, MerchantMissing,
-    PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
+    NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, ConsentMissing, WeChatNotBound,
+    MerchantMissing, PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
 )  # fmt: skip
 _AfterSeq = Annotated[int, Query(ge=0, le=2_000_000_000, description="The last seq you have.", examples=[0])]
 _Limit = Annotated[int, Query(ge=1, le=service.MAX_PAGE, description="At most so many messages.")]
@@ -403,6 +404,16 @@ async def list_marks(party: AsParty, tx: Tx) -> list[MarkOut]:
     return [MarkOut.of(each, party.consultation) for each in await queries.list_marks(tx, party.consultation.id)]
 
 
+@router.get("/{consultation_id}/checksum", summary="消息校验和", responses=refuses(NotFound))
+async def read_checksum(
+    party: AsParty, tx: Tx,
+    seq: Annotated[int | None, Query(ge=1, le=2_000_000_000, description="Up to this one; all without.")] = None,
+) -> ChecksumOut:  # fmt: skip
+    """So that a device can prove to itself that it has every message, in order (C20)."""
+    until = min(seq or party.consultation.last_seq, party.consultation.last_seq)
+    return ChecksumOut(seq=until, sha256=await service.checksum(tx, party.consultation.id, until))
+
+
 # ── summary, rating, report, block ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -529,7 +540,7 @@ def _asked(body: ConsultIn) -> service.Asked:
     earlier = None
     if body.earlier is not None:
         earlier = service.Earlier(body.earlier.diagnosis, body.earlier.diagnosed_on, body.earlier.proof_file_id)
-    return service.Asked(body.offer_id, body.patient_id, body.complaint, earlier, body.agrees)
+    return service.Asked(body.offer_id, body.patient_id, body.complaint, earlier)
 
 
 async def _out(tx: Tx, consultation: Consultation, role: SenderRole, now: Now) -> ConsultationOut:

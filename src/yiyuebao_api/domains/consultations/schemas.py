@@ -188,7 +188,6 @@ class ConsultIn(In):
     patient_id: PatientId
     complaint: Paragraph
     earlier: EarlierDiagnosisIn | None = Field(None, description="Needed for an online follow-up (RULE-76, RULE-77).")
-    agrees: bool = Field(False, description="The informed consent was read and agreed to (RULE-79); needed for a follow-up.")
 
 
 class ConsultationOut(Out):
@@ -386,6 +385,13 @@ class MessagesOut(Out):
 
     items: list[MessageOut]
     last_seq: int
+
+
+class ChecksumOut(Out):
+    """Compare it with your own: SHA-256 over one line `seq message_id` and a newline for each message, 1 to `seq`."""
+
+    seq: int
+    sha256: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
 
 
 class MarksIn(In):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -183,6 +184,12 @@ async def list_messages(
     """What follows a seq, in order, at most `MAX_PAGE`; told to the two only. Raises NotFound."""
     await queries.require_party(tx, reader, consultation_id)
     return await queries.list_messages(tx, consultation_id, after_seq, min(limit, MAX_PAGE))
+
+
+async def checksum(tx: AsyncSession, consultation_id: ConsultationId, until: int) -> str:
+    """SHA-256, in hex, over one line `seq message_id` and a newline for each message up to a seq (C20)."""
+    lines = [f"{seq} {message_id}\n" for seq, message_id in await queries.list_numbers(tx, consultation_id, until)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 async def recall_message(

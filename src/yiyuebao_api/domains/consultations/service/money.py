@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.accounts.queries import openid_of
 from yiyuebao_api.domains.clinicians.models import ClinicianState
 from yiyuebao_api.domains.clinicians.queries import require_clinician
+from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consultations import queries
 from yiyuebao_api.domains.consultations.models import Consultation, Extension
 from yiyuebao_api.domains.consultations.problems import ConsultationNotOffered
 from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, ExtensionState
 from yiyuebao_api.domains.consultations.service.course import extend, require_standing, watch
 from yiyuebao_api.domains.consultations.service.offers import day_of
+from yiyuebao_api.domains.consultations.service.opening import NEEDED_TO_CONSULT
 from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_hospital, tell_patient
 from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.domains.hospitals.rules import is_open
@@ -45,7 +47,7 @@ async def pay_consultation(
     """Record the intent, commit, ask WeChat, and return what the phone needs; a crash resumes with the same number.
 
     Raises NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered (the hospital was suspended
-    since), WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown.
+    since), ConsentMissing, WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown.
     """
     async with begin() as tx:
         await claim.take(tx, lease=True)
@@ -96,6 +98,7 @@ async def _payable(
     hospital = await require_hospital(tx, consultation.hospital_id)
     if not is_open(hospital, day_of(now)):
         raise ConsultationNotOffered
+    await require_consents(tx, consultation.account_id, consultation.patient_id, *NEEDED_TO_CONSULT)
     appid = hospital.sub_appid or settings.mini_appid
     openid = await openid_of(tx, consultation.account_id, appid) if channel is Channel.MINI else None
     if openid is None and hospital.sub_appid and channel is Channel.MINI:

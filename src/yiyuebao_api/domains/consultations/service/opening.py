@@ -8,10 +8,11 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.accounts.queries import lock_account
+from yiyuebao_api.domains.consents.queries import require_consents
+from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK, Purpose
 from yiyuebao_api.domains.consultations import queries, rules
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import (
-    AgreementNeeded,
     ConsultationNotOffered,
     FirstVisitRefused,
     OwnConsultation,
@@ -30,6 +31,8 @@ from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOffer
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.settings import Business
 
+#: RULE-79: the informed consent is in the ledger before the first message.
+NEEDED_TO_CONSULT = (*NEEDED_TO_BOOK, Purpose.ONLINE_CONSULTATION)
 _GUARDED = (Relation.CHILD, Relation.OTHER_GUARDIAN)
 
 
@@ -50,7 +53,6 @@ class Asked:
     patient_id: PatientId
     complaint: str
     earlier: Earlier | None = None
-    agrees: bool = False
 
 
 async def open_consultation(
@@ -59,13 +61,15 @@ async def open_consultation(
     """Keep a consultation until it is paid or its hold is over; the price is the offer's of this moment.
 
     Locks the account (its unpaid ones are counted). Raises NotFound, ConsultationNotOffered, OwnConsultation,
-    TooManyUnpaidConsultations, and for a follow-up AgreementNeeded, RealNameNeeded, FirstVisitRefused, UnderSixRefused.
+    TooManyUnpaidConsultations, ConsentMissing (RULE-79), and for a follow-up RealNameNeeded, FirstVisitRefused,
+    UnderSixRefused.
     """
     found = await require_available(tx, asked.offer_id, now)
     patient = await require_patient(tx, account_id, asked.patient_id)
     await check_pair(tx, account_id, found)
     if found.offer.kind is ConsultKind.ONLINE_FOLLOW_UP:
         await _check_follow_up(tx, account_id, found, patient, asked, now)
+    await require_consents(tx, account_id, patient.id, *NEEDED_TO_CONSULT)
     await lock_account(tx, account_id)
     if await queries.count_unpaid(tx, account_id, now) >= business.open_holds_per_account:
         raise TooManyUnpaidConsultations(most=business.open_holds_per_account)
@@ -102,8 +106,6 @@ async def _check_follow_up(
     if asked.earlier is None or asked.earlier.diagnosed_on > day_of(now):
         raise FirstVisitRefused
     check_child(found.offer.kind, patient, found, now)
-    if not asked.agrees:
-        raise AgreementNeeded
 
 
 def terms_of(found: Available, business: Business) -> Terms:
@@ -133,7 +135,7 @@ def _consultation(
         clinician_account_id=found.clinician.account_id, hospital_id=offer.hospital_id, people=people_of(patient, found),
         complaint=asked.complaint, diagnosis=earlier.diagnosis if earlier else None,
         diagnosed_on=earlier.diagnosed_on if earlier else None, proof_file_id=earlier.proof_file_id if earlier else None,
-        agreed_at=now if asked.agrees else None, offer_id=offer.id, measure=offer.measure, quantity=offer.quantity,
+        agreed_at=now, offer_id=offer.id, measure=offer.measure, quantity=offer.quantity,
         price_fen=offer.price_fen, terms=terms_of(found, business).as_row(), state=ConsultState.AWAITING_PAYMENT,
         pay_until=now + timedelta(minutes=business.hold_minutes), payment_id=None, paid_at=None, answer_by=None,
         refund_at=None, accepted_at=None, answered_at=None, rounds_used=0, asked=True, closes_at=None, warned_at=None,
