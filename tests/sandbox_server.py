@@ -48,4 +48,5 @@ class SandboxServer:
             nested.setdefault(concern, {})[field] = value
         nested.setdefault("database", {})["url"] = database_url
         nested.setdefault("wechat_pay", {})["notify_base_url"] = notify_base_url
+        nested.setdefault("files", {})["folder"] = self.home / "files"
         return Settings(**{"clock_file": clock_file, "_env_file": None, **nested})  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from yiyuebao_api.domains.catalogue import routes as catalogue
 from yiyuebao_api.domains.clinicians import routes as clinicians
 from yiyuebao_api.domains.consents import routes as consents
 from yiyuebao_api.domains.consultations import routes as consultations
+from yiyuebao_api.domains.files import routes as files
 from yiyuebao_api.domains.hospitals import routes as hospitals
 from yiyuebao_api.domains.nearby import routes as nearby
 from yiyuebao_api.domains.notices import routes as notices
@@ -39,6 +40,7 @@ ROUTERS: list[APIRouter] = [
     *accounts.ROUTERS,      # who calls
     *patients.ROUTERS,      # who is cared for, and where
     *consents.ROUTERS,      # what they agreed to
+    *files.ROUTERS,         # what they show
     *nearby.ROUTERS,        # what there is near by
     *hospitals.ROUTERS,     # who offers it
     *clinicians.ROUTERS,    # who comes

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from yiyuebao_api.gateways.maps import Maps
 from yiyuebao_api.gateways.maps.amap import AmapMaps
+from yiyuebao_api.gateways.object_store import ObjectStore
+from yiyuebao_api.gateways.object_store.obstore import ObstoreStore
 from yiyuebao_api.gateways.payment import PaymentGateway
 from yiyuebao_api.gateways.payment.wechat import WeChatPayGateway
 from yiyuebao_api.gateways.sms import SmsSender
@@ -21,6 +23,7 @@ from yiyuebao_api.kernel.bell import Bell
 from yiyuebao_api.kernel.database import Begin, Database
 from yiyuebao_api.kernel.live import Live
 from yiyuebao_api.kernel.tokens import Tokens
+from yiyuebao_api.kernel.workshop import Workshop
 from yiyuebao_api.settings import Settings
 
 
@@ -33,6 +36,7 @@ class Gateways:
     wechat_login: WeChatLogin
     maps: Maps
     webhooks: WebhookPoster
+    store: ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Context:
     database: Database
     gateways: Gateways
     tokens: Tokens
+    workshop: Workshop
 
     @property
     def begin(self) -> Begin:
@@ -70,5 +75,8 @@ async def open_context(settings: Settings, *, database: Database | None = None) 
             webhooks=await stack.enter_async_context(
                 HttpWebhookPoster(allow_loopback=not settings.production)
             ),
+            store=ObstoreStore(settings.files),
         )
-        yield Context(settings, database, gateways, Tokens(settings.secrets))
+        workshop = Workshop(settings.files.workers)
+        stack.push_async_callback(workshop.aclose)
+        yield Context(settings, database, gateways, Tokens(settings.secrets), workshop)

@@ -148,6 +148,29 @@ class Live(_Concern):
     group: int = Field(64, ge=1, description="Messages that may share a transaction; 1: each has its own.")
 
 
+class StoreKind(StrEnum):
+    """Where objects are kept: a folder of this machine, or a bucket that speaks S3 (Aliyun OSS does)."""
+
+    LOCAL = "local"
+    S3 = "s3"
+
+
+class Files(_Concern):
+    """Pictures and documents; whatever the store, it holds encrypted objects only."""
+
+    store: StoreKind = StoreKind.LOCAL
+    folder: Path = Field(Path(".data/files"), description="With store=local: where the objects lie.")
+    bucket: str = ""
+    endpoint: str = Field("", description="With store=s3; OSS wants the bucket's own address.")
+    region: str = "cn-hangzhou"
+    virtual_hosted: bool = Field(True, description="The bucket is part of the host name; OSS knows no other way.")
+    access_key_id: str = ""
+    access_key_secret: SecretStr = SecretStr("")
+    timeout_s: float = 10.0
+    workers: int = Field(2, ge=1, description="Processes that re-encode pictures and documents, of each API process.")
+    uploads_per_day: int = Field(200, ge=1, description="Uploads of one account in 24 hours.")
+
+
 class Business(_Concern):
     """Numbers the rules leave to configuration (docs/rules.md names each)."""
 
@@ -181,6 +204,7 @@ class Settings(BaseSettings):
     sms: Sms = Field(default_factory=Sms)
     maps: Maps = Field(default_factory=Maps)
     live: Live = Field(default_factory=Live)
+    files: Files = Field(default_factory=Files)
     business: Business = Field(default_factory=Business)
 
     @model_validator(mode="after")
@@ -197,6 +221,7 @@ class Settings(BaseSettings):
 def weaknesses(settings: Settings) -> list[str]:
     """Why these settings may not serve real people, one sentence each; empty when they may."""
     found = [*_unreplaced(settings), *_weak_addresses(settings), *_weak_secrets(settings), *_weak_payment(settings.wechat_pay)]
+    found += _weak_files(settings.files)
     if settings.clock_file is not None:
         found.append("clock_file would let the clock be moved")
     return found
@@ -265,6 +290,14 @@ def _weak_payment(pay: WeChatPay) -> Iterator[str]:
         yield "wechat_pay.public_key is missing"
     if not pay.public_key_id.startswith("PUB_KEY_ID_"):
         yield "wechat_pay.public_key_id is missing"
+
+
+def _weak_files(files: Files) -> Iterator[str]:
+    if files.store is StoreKind.S3:
+        if not (files.bucket and files.access_key_id and files.access_key_secret.get_secret_value()):
+            yield "files.bucket, files.access_key_id and files.access_key_secret go with files.store=s3"
+        if not files.endpoint.startswith("https://"):
+            yield "files.endpoint is not https"
 
 
 def _is_local(host: str) -> bool:

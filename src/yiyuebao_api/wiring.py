@@ -21,6 +21,7 @@ from yiyuebao_api.domains.consents.events import ConsentWithdrawn
 from yiyuebao_api.domains.consultations import live as sockets
 from yiyuebao_api.domains.consultations import service as consultations
 from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
+from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.nearby import service as nearby
 from yiyuebao_api.domains.partners import service as partners
@@ -141,9 +142,14 @@ async def _check_books(c: Context) -> None:
     await settlements.check_books(c.begin)
 
 
+async def _sweep_files(c: Context) -> None:
+    await files.sweep(c.begin, c.gateways.store, now=clock.now(), system_now=clock.system_now())
+
+
 TIMERS: Mapping[str, Timer[Context]] = {
     "audit.seal": Timer(_seal_audit, audit.SEALED_WITHIN / 2),
     "idempotency.purge": Timer(_purge_keys, timedelta(hours=1)),
+    "files.sweep": Timer(_sweep_files, timedelta(minutes=30)),
     "accounts.purge": Timer(_purge_sessions, timedelta(hours=1)),
     "live.purge": Timer(_purge_live, timedelta(hours=1)),
     "settlements.check_books": Timer(_check_books, timedelta(hours=6)),

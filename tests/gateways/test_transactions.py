@@ -6,18 +6,24 @@ import pytest
 
 from tests.servers import database_server
 from yiyuebao_api.gateways.maps.amap import AmapMaps
+from yiyuebao_api.gateways.object_store.obstore import ObstoreStore
 from yiyuebao_api.gateways.sms.aliyun import AliyunSms
 from yiyuebao_api.gateways.wechat_login.mini_program import MiniProgramLogin
+from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.settings import Database as DatabaseSettings
-from yiyuebao_api.settings import Maps, MiniProgram, Sms
+from yiyuebao_api.settings import Files, Maps, MiniProgram, Sms
 
 CALLS: dict[str, Callable[[], Awaitable[object]]] = {
     "sms": lambda: AliyunSms(Sms()).send_code("+8613800138000", "123456", "SMS_LOGIN"),
     "login code": lambda: MiniProgramLogin(MiniProgram()).exchange("any"),
     "phone code": lambda: MiniProgramLogin(MiniProgram()).phone_number("any"),
     "geocode": lambda: AmapMaps(Maps()).geocode("海口市"),
+    "put": lambda: ObstoreStore(Files()).put("a", b""),
+    "get": lambda: ObstoreStore(Files()).get("a"),
+    "delete": lambda: ObstoreStore(Files()).delete(["a"]),
+    "halves": lambda: ObstoreStore(Files()).forget_halves(older_than=clock.system_now()),
     "reverse": lambda: AmapMaps(Maps()).reverse(Point(20.0, 110.0)),
 }
 
