@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "files-1"
-down_revision = "0001"
+revision = "files_1"
+down_revision = "audit_1"
 branch_labels = None
 depends_on = None
 
