@@ -16,7 +16,7 @@ from io import TextIOWrapper
 
 import httpx
 
-from yiyuebao_api.demo import side_stories, story
+from yiyuebao_api.demo import side_stories, story, talk
 from yiyuebao_api.demo.hospital_system import open_system
 from yiyuebao_api.demo.people import require
 from yiyuebao_api.demo.stage import Stage, StoryBroken, wire_now
@@ -101,6 +101,7 @@ async def _play(stage: Stage, travel: Travel, api_url: str, sandbox_url: str) ->
         await side_stories.late_money(cast, held, wish, prepaid, order)
         await side_stories.change_of_mind(cast, home)
         await side_stories.silence(cast, his)
+        await talk.consultation(cast, home)
         await cast.deliveries_done()
 
 

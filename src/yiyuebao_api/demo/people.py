@@ -103,6 +103,14 @@ class Person:
         """Do something that works."""
         return _require(await self.ask("POST", path, body, key=key, quiet=quiet)).json()
 
+    async def put(self, path: str, body: Json, *, quiet: bool = False) -> Any:
+        """Set something that works."""
+        return _require(await self.ask("PUT", path, body, quiet=quiet)).json()
+
+    def beside(self, name: str) -> Person:
+        """Somebody else of the same story, not signed in yet."""
+        return Person(name, self._api, self._stage)
+
     async def refused(self, path: str, body: Json, code: str, *, key: str | None = None) -> Json:
         """Try something that is refused with this code; shows and returns the refusal."""
         answer = await self.ask("POST", path, body, key=key)
