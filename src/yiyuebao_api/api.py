@@ -23,6 +23,7 @@ from yiyuebao_api.domains.clinicians import routes as clinicians
 from yiyuebao_api.domains.consents import routes as consents
 from yiyuebao_api.domains.consultations import routes as consultations
 from yiyuebao_api.domains.files import routes as files
+from yiyuebao_api.domains.grants import routes as grants
 from yiyuebao_api.domains.hospitals import routes as hospitals
 from yiyuebao_api.domains.nearby import routes as nearby
 from yiyuebao_api.domains.notices import routes as notices
@@ -41,6 +42,7 @@ ROUTERS: list[APIRouter] = [
     *patients.ROUTERS,      # who is cared for, and where
     *consents.ROUTERS,      # what they agreed to
     *files.ROUTERS,         # what they show
+    *grants.ROUTERS,        # who may see their data
     *nearby.ROUTERS,        # what there is near by
     *hospitals.ROUTERS,     # who offers it
     *clinicians.ROUTERS,    # who comes

@@ -7,6 +7,7 @@ from yiyuebao_api.domains.clinicians import models as clinicians
 from yiyuebao_api.domains.consents import models as consents
 from yiyuebao_api.domains.consultations import models as consultations
 from yiyuebao_api.domains.files import models as files
+from yiyuebao_api.domains.grants import models as grants
 from yiyuebao_api.domains.hospitals import models as hospitals
 from yiyuebao_api.domains.nearby import models as nearby
 from yiyuebao_api.domains.notices import models as notices
@@ -22,8 +23,8 @@ from yiyuebao_api.kernel.database import Model
 metadata = Model.metadata
 
 __all__ = [
-    "accounts", "audit", "bookings", "catalogue", "clinicians", "consents", "consultations", "files", "hospitals",
-    "idempotency",
+    "accounts", "audit", "bookings", "catalogue", "clinicians", "consents", "consultations", "files", "grants",
+    "hospitals", "idempotency",
     "inbox", "metadata", "nearby", "notices", "outbox", "partners", "patients", "payments", "presence", "schedules",
     "settlements", "tickets", "visits",
 ]  # fmt: skip

@@ -20,6 +20,8 @@ from yiyuebao_api.domains.bookings.rules import BookingState, Policy
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.clinicians.models import Clinician
+from yiyuebao_api.domains.grants.rules import Basis
+from yiyuebao_api.domains.grants.service import open_grant
 from yiyuebao_api.domains.hospitals.models import Site
 from yiyuebao_api.domains.schedules.rules import day_of
 from yiyuebao_api.domains.visits.models import Visit, VisitStep
@@ -77,6 +79,9 @@ async def make_accepted_booking(
     booking = Booking(**values)
     async with database.begin() as tx:
         tx.add(booking)
+        await open_grant(
+            tx, patient_id=booking.patient_id, grantee=booking.hospital_id, basis=Basis.BOOKING, subject=booking.id, now=now
+        )
     return booking
 
 

@@ -94,3 +94,4 @@ class VisitSheet:
     visit: Visit
     booking: Booking
     clinician: Clinician
+    granted: bool = False  # whether the clinician it is shown to may see the patient whole; asked by `showing`

@@ -132,9 +132,10 @@ async def list_candidates(
 
 
 @desk.get("/{visit_id}", summary="本院服务详情", responses=refuses(NotFound))
-async def show_hospital_visit(visit: DeskVisit, tx: Tx, now: Now) -> VisitDetailOut:
+async def show_hospital_visit(caller: HospitalDesk, visit: DeskVisit, tx: Tx, now: Now) -> VisitDetailOut:
     """A visit of the hospital with its nursing record and history."""
     sheet, steps = await queries.require_sheet(tx, visit.id), await queries.steps_of(tx, visit.id)
+    sheet = service.show_to_desk(tx, sheet, account_id=caller.account_id, now=now)
     return VisitDetailOut.of_all(sheet, steps, viewer=Viewer.DESK, now=now)
 
 
@@ -168,14 +169,18 @@ async def list_my_visits(caller: Clinician, paging: Pages, tx: Tx, now: Now, day
         return Page(items=[], next_cursor=None)
     first, last = _period(day, now)
     sheets = await queries.list_visits_of_clinician(tx, clinician.id, paging, first=first, last=last)
-    return _page(sheets, paging, Viewer.CLINICIAN, now)
+    shown = await service.show_page_to_clinician(tx, sheets[: paging.limit], now=now)
+    return _page([*shown, *sheets[paging.limit :]], paging, Viewer.CLINICIAN, now)
 
 
 @app.get("/{visit_id}", summary="服务详情", responses=refuses(NotFound))
 async def show_visit(seen: SeenVisit, tx: Tx, now: Now) -> VisitDetailOut:
     """A visit for whoever booked it or is sent to it, with its nursing record and history."""
     steps = await queries.steps_of(tx, seen.sheet.visit.id)
-    return VisitDetailOut.of_all(seen.sheet, steps, viewer=seen.viewer, now=now)
+    sheet = seen.sheet
+    if seen.viewer is Viewer.CLINICIAN:
+        sheet = await service.show_to_clinician(tx, sheet, "visits.read", now=now)
+    return VisitDetailOut.of_all(sheet, steps, viewer=seen.viewer, now=now)
 
 
 @app.post("/{visit_id}/depart", summary="出发", responses=refuses(NotFound, VisitStepOutOfOrder, ClinicianUnqualified))

@@ -264,6 +264,7 @@ class VisitOut(Out):
     def _facts(sheet: VisitSheet, viewer: Viewer, now: datetime) -> dict[str, Any]:
         visit, booking = sheet.visit, sheet.booking
         whole = may_see_address(viewer, visit.stage, visit.finished_at, now)
+        whole = whole and (sheet.granted or viewer is Viewer.PATIENT)
         return {
             "id": visit.id, "booking_id": visit.booking_id, "order_no": visit.order_no,
             "hospital_id": visit.hospital_id, "service_code": booking.service_code,

@@ -11,6 +11,8 @@ from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, VisitStage
 from yiyuebao_api.domains.bookings.service.ending import earn, require_state
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
+from yiyuebao_api.domains.grants import service as grants
+from yiyuebao_api.domains.grants.rules import AFTERWARDS, Basis
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId
 
 _TOLD = {
@@ -50,6 +52,7 @@ async def note_visit_stage(
         title, body = _TOLD[stage]
         await tell_payer(tx, booking, f"visit.{stage.value}", title, body.format(when=when(booking)), now)
     if stage is VisitStage.CONFIRMED:
+        await grants.close_grants(tx, basis=Basis.BOOKING, subject=booking.id, now=now, after=AFTERWARDS)
         await earn(tx, booking, now=now)
 
 

@@ -22,6 +22,8 @@ from yiyuebao_api.domains.bookings.rules import (
     refusal,
 )
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer
+from yiyuebao_api.domains.grants import service as grants
+from yiyuebao_api.domains.grants.rules import Basis
 from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.kernel import outbox
@@ -121,7 +123,8 @@ async def earn(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
 
 
 async def _end(tx: AsyncSession, booking: Booking, refund: Fen, *, cause: str, reason: str, now: datetime) -> None:
-    """Give the place back, and the money."""
+    """Give the place back, and the money; nobody may see the patient by right of this booking any more."""
+    await grants.close_grants(tx, basis=Basis.BOOKING, subject=booking.id, now=now)
     await schedules.release_claim(tx, booking.claim_id, now=now)
     if refund and booking.payment_id is not None:
         await settlements.refund(tx, booking.payment_id, refund, cause=cause, reason=reason, now=now)

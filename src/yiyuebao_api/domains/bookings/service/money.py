@@ -17,6 +17,8 @@ from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, t
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
 from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consents.rules import Purpose
+from yiyuebao_api.domains.grants import service as grants
+from yiyuebao_api.domains.grants.rules import Basis
 from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.domains.hospitals.rules import is_open
 from yiyuebao_api.domains.payments import service as payments
@@ -93,6 +95,10 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
         return await _give_back(tx, booking, event, "paid-late", "支付过晚退款", counted=True)
     booking.payment_id, booking.paid_at = event.payment_id, event.at
     booking.refund_due_fen = booking.refunded_fen = Fen(0)  # an earlier payment that went back is not this one's
+    await grants.open_grant(
+        tx, patient_id=booking.patient_id, grantee=booking.hospital_id, basis=Basis.BOOKING, subject=booking.id,
+        now=event.at,
+    )  # fmt: skip
     reason = "支付较晚，号源仍有，已保留" if late else None
     await move(tx, booking, BookingState.PAID, actor=ActorKind.SYSTEM, reason=reason, now=event.at)
     await tell_hospital(tx, booking, "booking.paid", "新预约", now=event.at)

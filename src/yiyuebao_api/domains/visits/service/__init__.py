@@ -10,6 +10,7 @@ from yiyuebao_api.domains.visits.service.assignment import (
 )
 from yiyuebao_api.domains.visits.service.codes import show_visit_code
 from yiyuebao_api.domains.visits.service.confirmation import CONFIRM_SILENT, confirm_silent, confirm_visit
+from yiyuebao_api.domains.visits.service.showing import show_page_to_clinician, show_to_clinician, show_to_desk
 from yiyuebao_api.domains.visits.service.steps import (
     arrive_visit,
     check_in_visit,
@@ -20,6 +21,7 @@ from yiyuebao_api.domains.visits.service.steps import (
 
 __all__ = [
     "CONFIRM_SILENT", "Candidate", "arrive_visit", "assign_visit", "check_in_visit", "confirm_silent", "confirm_visit",
-    "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "reassign_visit", "show_visit_code",
+    "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "reassign_visit", "show_page_to_clinician",
+    "show_to_clinician", "show_to_desk", "show_visit_code",
     "start_visit", "unassign_visit",
 ]  # fmt: skip

@@ -16,6 +16,8 @@ from yiyuebao_api.domains.bookings.service import unassign
 from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.clinicians.queries import list_staff, lock_person, require_clinician_of
 from yiyuebao_api.domains.clinicians.rules import may_serve
+from yiyuebao_api.domains.grants import service as grants
+from yiyuebao_api.domains.grants.rules import Basis
 from yiyuebao_api.domains.notices.service import tell_account
 from yiyuebao_api.domains.schedules.models import Roster
 from yiyuebao_api.domains.schedules.rules import Shift, day_of
@@ -68,6 +70,7 @@ async def assign_visit(
         visit.stage, visit.cancelled_at = Stage.ASSIGNED, None
         _plan(visit, booking, clinician, travel=travel, now=now)
     note(tx, visit, actor, now=now)
+    await _open_grant(tx, visit, now=now)
     await tell_booking(tx, visit, booking, actor, now=now)
     await _tell_clinician(tx, visit, booking, now=now)
     return VisitSheet(visit, booking, clinician)
@@ -89,7 +92,9 @@ async def reassign_visit(
         return VisitSheet(visit, booking, clinician)
     await _require_free(tx, clinician, booking, travel=travel)
     await _tell_taken_back(tx, visit, booking, now=now)
+    await _close_grant(tx, visit, now=now)
     _plan(visit, booking, clinician, travel=travel, now=now)
+    await _open_grant(tx, visit, now=now)
     note(tx, visit, Actor(ActorKind.DESK, desk), now=now, reason=reason)
     await _tell_clinician(tx, visit, booking, now=now)
     await tell_account(
@@ -108,6 +113,7 @@ async def unassign_visit(tx: AsyncSession, visit: Visit, *, desk: AccountId, rea
     if visit.stage not in UNTOUCHED:
         raise VisitStepOutOfOrder(stage=visit.stage.value)
     await _tell_taken_back(tx, visit, booking, now=now)
+    await _close_grant(tx, visit, now=now)
     visit.cancelled_at = now
     await move(tx, visit, booking, Stage.CANCELLED, Actor(ActorKind.DESK, desk), now=now, reason=reason)
     await unassign(tx, booking, reason=reason, now=now)
@@ -220,6 +226,19 @@ def _plan(visit: Visit, booking: Booking, clinician: Clinician, *, travel: timed
     visit.clinician_id, visit.clinician_account_id, visit.assigned_at = clinician.id, clinician.account_id, now
     visit.starts_at, visit.ends_at = booking.starts_at, booking.ends_at
     visit.busy_from, visit.busy_until = busy_range(booking.starts_at, booking.ends_at, booking.place, travel)
+
+
+async def _open_grant(tx: AsyncSession, visit: Visit, *, now: datetime) -> None:
+    """Who is sent may see the patient, by right of the booking."""
+    await grants.open_grant(
+        tx, patient_id=visit.patient_id, grantee=visit.clinician_id, basis=Basis.BOOKING, subject=visit.booking_id, now=now
+    )
+
+
+async def _close_grant(tx: AsyncSession, visit: Visit, *, now: datetime) -> None:
+    await grants.close_grants(
+        tx, basis=Basis.BOOKING, subject=visit.booking_id, grantee=visit.clinician_id, now=now
+    )
 
 
 async def _tell_clinician(tx: AsyncSession, visit: Visit, booking: Booking, *, now: datetime) -> None:

@@ -35,6 +35,7 @@ from yiyuebao_api.domains.visits.rules import (
 from yiyuebao_api.domains.visits.service.codes import is_code
 from yiyuebao_api.domains.visits.service.confirmation import await_confirmation
 from yiyuebao_api.domains.visits.service.moves import Actor, hold, move, note
+from yiyuebao_api.domains.visits.service.showing import show_to_clinician
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.geo import Point, distance_m
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, VisitId
@@ -52,7 +53,7 @@ async def depart_visit(tx: AsyncSession, visit: Visit, *, client_time: datetime 
         await _require_fit(tx, visit, now)
         visit.departed_at = now
         await move(tx, visit, booking, Stage.DEPARTED, _by(visit), now=now, client_time=client_time)
-    return await queries.sheet_of(tx, visit, booking)
+    return await _shown(tx, visit, booking, "visits.depart", now)
 
 
 async def arrive_visit(
@@ -79,7 +80,7 @@ async def arrive_visit(
             tx, visit, booking, Stage.ARRIVED, _by(visit), now=now, client_time=client_time, position=position,
             reason=None if why is None else why[:200],
         )  # fmt: skip
-    return await queries.sheet_of(tx, visit, booking)
+    return await _shown(tx, visit, booking, "visits.arrive", now)
 
 
 async def check_in_visit(
@@ -96,14 +97,14 @@ async def check_in_visit(
         visit = await queries.require_visit_of_clinician(tx, account_id, hospital_id, visit_id)
         booking = await hold(tx, visit)
         if visit.stage is Stage.ARRIVED and visit.checked_in_at is not None:
-            return await queries.sheet_of(tx, visit, booking)
+            return await _shown(tx, visit, booking, "visits.check_in", now)
         if visit.stage is not Stage.ARRIVED:
             check_step(visit.place, visit.stage, Stage.ARRIVED)
         if visit.code_blocked_until is not None and now < visit.code_blocked_until:
             raise CheckInCodeBlocked(retry_after=1 + int((visit.code_blocked_until - now).total_seconds()))
         if is_code(visit.id, code, now):
             await _checked_in(tx, visit, booking, client_time=client_time, now=now)
-            return await queries.sheet_of(tx, visit, booking)
+            return await _shown(tx, visit, booking, "visits.check_in", now)
         visit.code_failures += 1
         if visit.code_failures >= CODE_TRIES:
             visit.code_failures, visit.code_blocked_until = 0, now + CODE_BLOCKED
@@ -130,7 +131,7 @@ async def start_visit(tx: AsyncSession, visit: Visit, *, client_time: datetime |
         check_step(visit.place, visit.stage, Stage.STARTED)
         visit.started_at = now
         await move(tx, visit, booking, Stage.STARTED, _by(visit), now=now, client_time=client_time)
-    return await queries.sheet_of(tx, visit, booking)
+    return await _shown(tx, visit, booking, "visits.start", now)
 
 
 async def finish_visit(
@@ -145,14 +146,18 @@ async def finish_visit(
     if visit.stage is Stage.FINISHED:
         if visit.record != record:
             raise RecordAlreadyWritten
-        return await queries.sheet_of(tx, visit, booking)
+        return await _shown(tx, visit, booking, "visits.finish", now)
     check_step(visit.place, visit.stage, Stage.FINISHED)
     way = travel if visit.place is Place.HOME else timedelta()
     visit.finished_at, visit.finished_by, visit.record = now, visit.clinician_account_id, record
     visit.busy_until = busy_until_after(now, visit.busy_from, visit.busy_until, way)
     await move(tx, visit, booking, Stage.FINISHED, _by(visit), now=now, client_time=client_time)
     await await_confirmation(tx, visit, after=confirm_after, now=now)
-    return await queries.sheet_of(tx, visit, booking)
+    return await _shown(tx, visit, booking, "visits.finish", now)
+
+
+async def _shown(tx: AsyncSession, visit: Visit, booking: Booking, action: str, now: datetime) -> VisitSheet:
+    return await show_to_clinician(tx, await queries.sheet_of(tx, visit, booking), action, now=now)
 
 
 def _address(booking: Booking) -> Point:
