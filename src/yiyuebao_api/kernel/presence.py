@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import BINARY, Index, Subquery, and_, case, delete, func, select, update
+from sqlalchemy import BINARY, Index, Select, Subquery, and_, case, delete, func, select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -103,11 +103,17 @@ async def set_busy(tx: AsyncSession, account_id: AccountId, *, busy: bool) -> No
     await tx.execute(every.execution_options(synchronize_session=False))
 
 
-def presences(now: datetime) -> Subquery:
-    """One row per account that was ever connected: account_id, rank (0 online, 1 busy, 2 offline), seen_at. To join with."""
+#: How a list that begins with those who are there orders them.
+RANKED = (Presence.ONLINE, Presence.BUSY, Presence.OFFLINE)
+
+
+def presences(now: datetime, *, among: Select[AccountId] | None = None) -> Subquery:
+    """One row per account that was ever connected: account_id, rank (its place in RANKED), seen_at. To join with."""
     busy = func.max(case((and_(PresenceLease.until > now, PresenceLease.busy), 1), else_=0))
     rank = case((func.max(PresenceLease.until) <= now, 2), else_=busy)
     every = select(PresenceLease.account_id, rank.label("rank"), func.max(PresenceLease.seen_at).label("seen_at"))
+    if among is not None:
+        every = every.where(PresenceLease.account_id.in_(among))
     return every.group_by(PresenceLease.account_id).subquery("presence")
 
 

@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 from tests.client import Api
-from tests.scenes.consultations import make_consultation, make_pair, row_of, say
+from tests.scenes.clinicians import make_clinician
+from tests.scenes.consultations import as_clinician, make_consultation, make_pair, offer, row_of, say
 from tests.sockets import Device
 from yiyuebao_api.context import Context
+from yiyuebao_api.domains.clinicians.models import ClinicianKind
 from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind
 from yiyuebao_api.kernel import clock
@@ -143,3 +145,36 @@ async def test_what_is_refused_says_why_and_changes_nothing(api: Api, context: C
         await phone.say("message.send", client_msg_id="m-2", **{**fields, "body": {"text": "字" * 4001}})
         assert (await phone.hears("error", client_msg_id="m-2"))["code"] == "message-malformed"
     assert (await row_of(context.database, talk.id)).last_seq == 0
+
+
+async def test_the_list_of_staff_begins_with_who_is_there(api: Api, context: Context, url: str) -> None:
+    """The paper: 查看在线状态的医护人员."""
+    pair = await make_pair(api, context)
+    away = await make_clinician(context.database, pair.hospital.id, kind=ClinicianKind.DOCTOR)
+    path, where = "/v1/consultations/offers", {"hospital_id": str(pair.hospital.id)}
+    await offer(api, context, pair)
+    later = await as_clinician(api, context, away)
+    body = {"quantity": 3, "price_fen": 3000, "is_open": True}
+    assert (await later.put(f"{path}/health_advice/rounds", json=body)).status_code == 200
+
+    async def shown(**wanted: Any) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            answer = (await api.get(path, params={**where, **wanted, "limit": 1, **cursor})).json()
+            found += [(each["clinician_id"], each["presence"]) for each in answer["items"]]
+            if answer["next_cursor"] is None:
+                return found
+            cursor = {"cursor": answer["next_cursor"]}
+
+    here, there = str(pair.clinician.id), str(away.id)
+    assert await shown() == [(there, "offline"), (here, "offline")], "the newest first"
+    async with Device(url, pair.answering) as doctor:
+        assert await shown() == [(here, "online"), (there, "offline")]
+        assert await shown(presence="online") == [(here, "online")]
+        await doctor.say("presence.set", busy=True)
+        await doctor.say("ping")
+        await doctor.hears("pong")
+        assert await shown() == [(here, "busy"), (there, "offline")]
+        assert await shown(presence="online") == []
+    assert (await api.get(path, params={**where, "cursor": "WzFd"})).status_code == 422

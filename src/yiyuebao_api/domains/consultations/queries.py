@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.dialects.mysql import insert
@@ -44,6 +44,7 @@ from yiyuebao_api.kernel.ids import (
     MessageId,
 )
 from yiyuebao_api.kernel.paging import Paging, newest_first
+from yiyuebao_api.kernel.presence import RANKED, Presence, Seen, presences
 from yiyuebao_api.kernel.problems import NotFound
 
 _FRESH = {"populate_existing": True}
@@ -278,14 +279,31 @@ async def list_offers_of(tx: AsyncSession, clinician_id: ClinicianId) -> Sequenc
     return (await tx.scalars(mine.order_by(ConsultationOffer.id))).all()
 
 
+class OpenOffer(NamedTuple):
+    """An offer, whose it is, and whether that person is there; `rank` is its place in the order of presence."""
+
+    offer: ConsultationOffer
+    clinician: Clinician
+    rank: int
+    seen: Seen
+
+
 async def list_open_offers(
-    tx: AsyncSession, hospital_id: HospitalId, kind: ConsultKind | None, approved: bool, paging: Paging
-) -> list[tuple[ConsultationOffer, Clinician]]:
-    """What verified staff of a hospital offers within today's terms, newest first, one more than asked."""
+    tx: AsyncSession, hospital_id: HospitalId, kind: ConsultKind | None, approved: bool, paging: Paging, *,
+    there: Presence | None, moment: datetime,
+) -> list[OpenOffer]:  # fmt: skip
+    """What verified staff of a hospital offers within today's terms, one more than asked: who is online first, newest first.
+
+    `there` keeps only those; presence is read at `moment` of the machine's clock.
+    """
     terms = ConsultationTerms
-    both = cast("Select[Any]", select(ConsultationOffer, Clinician))
+    staff = select(Clinician.account_id).where(Clinician.hospital_id == hospital_id)
+    here = presences(moment, among=staff)
+    rank = func.coalesce(here.c.rank, RANKED.index(Presence.OFFLINE))
+    both = cast("Select[Any]", select(ConsultationOffer, Clinician, rank, here.c.seen_at))
     found = (
         both.join(Clinician, Clinician.id == ConsultationOffer.clinician_id)
+        .join(here, here.c.account_id == Clinician.account_id, isouter=True)
         .join(terms, (terms.hospital_id == ConsultationOffer.hospital_id) & (terms.kind == ConsultationOffer.kind))
         .where(
             ConsultationOffer.hospital_id == hospital_id, ConsultationOffer.is_open.is_(True), terms.is_open.is_(True),
@@ -297,8 +315,15 @@ async def list_open_offers(
         found = found.where(ConsultationOffer.kind == kind)
     if not approved:
         found = found.where(ConsultationOffer.kind == ConsultKind.HEALTH_ADVICE)
-    rows = await tx.execute(newest_first(found, ConsultationOffer.id, ConsultationOfferId, paging))
-    return [(offer, clinician) for offer, clinician in rows.all()]
+    if there is not None:
+        found = found.where(rank == RANKED.index(there))
+    if after := paging.after(int, ConsultationOfferId):
+        found = found.where(or_(rank > after[0], (rank == after[0]) & (ConsultationOffer.id < after[1])))
+    rows = await tx.execute(found.order_by(rank, ConsultationOffer.id.desc()).limit(paging.limit + 1))
+    return [
+        OpenOffer(offer, clinician, int(ranked), Seen(RANKED[int(ranked)], seen_at))
+        for offer, clinician, ranked, seen_at in rows.all()
+    ]
 
 
 async def terms_of(tx: AsyncSession, hospital_id: HospitalId, kind: ConsultKind) -> ConsultationTerms | None:

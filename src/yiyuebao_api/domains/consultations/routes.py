@@ -84,7 +84,7 @@ from yiyuebao_api.domains.hospitals.queries import require_open_hospital
 from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
 from yiyuebao_api.domains.payments.schemas import PayIn, PrepaidOut
 from yiyuebao_api.gateways.payment import Gateway
-from yiyuebao_api.kernel import tickets
+from yiyuebao_api.kernel import clock, tickets
 from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Transactions, Tx
 from yiyuebao_api.kernel.idempotency import (
@@ -95,7 +95,8 @@ from yiyuebao_api.kernel.idempotency import (
     RequestInProgress,
 )
 from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, HospitalId, MessageId
-from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
+from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, cursor_of, page
+from yiyuebao_api.kernel.presence import Presence
 from yiyuebao_api.kernel.problems import InvalidInput, NotFound, ProviderDown, Unauthenticated, refuses
 from yiyuebao_api.kernel.tokens import claims_of
 
@@ -137,13 +138,20 @@ async def list_consultation_offers(
     caller: Anyone, paging: Pages, tx: Tx, now: Now,
     hospital_id: Annotated[HospitalId, Query(description="Whose staff.")],
     kind: Annotated[ConsultKind | None, Query(description="Only this kind.")] = None,
+    presence: Annotated[Presence | None, Query(description="Only of those who are online, busy or offline now.")] = None,
 ) -> Page[OpenOfferOut]:  # fmt: skip
-    """What the staff of an open hospital offers now, within the hospital's terms."""
+    """What the staff of an open hospital offers now, within the hospital's terms; who is online comes first."""
     today = service.day_of(now)
     await require_open_hospital(tx, hospital_id, on=today)
     approved = await queries.is_approved(tx, hospital_id, today)
-    rows = await queries.list_open_offers(tx, hospital_id, kind, approved, paging)
-    return page(rows, paging, lambda row: OpenOfferOut.of_clinician(*row), lambda row: row[0].id)
+    rows = await queries.list_open_offers(
+        tx, hospital_id, kind, approved, paging, there=presence, moment=clock.system_now()
+    )
+    shown = rows[: paging.limit]
+    return Page(
+        items=[OpenOfferOut.of_clinician(row.offer, row.clinician, row.seen) for row in shown],
+        next_cursor=cursor_of(shown[-1].rank, shown[-1].offer.id) if len(rows) > paging.limit else None,
+    )
 
 
 @router.get("/offers/mine", summary="我的咨询定价", responses=refuses(NotFound))

@@ -46,6 +46,7 @@ from yiyuebao_api.kernel.ids import (
     PaymentId,
 )
 from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.presence import Presence, Seen
 from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, Text, example, masked_name
 
 ADVICE_DISCLAIMER = "健康咨询仅供参考，不是诊断，不能代替到医院就诊；如情况紧急，请拨打 120。"
@@ -149,14 +150,16 @@ class OpenOfferOut(ConsultationOfferOut):
     clinician_title: Title
     specialty: str
     disclaimer: str
+    presence: Presence
+    last_seen_at: Moment | None = Field(description="Last connected, within a month; null when longer ago.")
 
     @classmethod
-    def of_clinician(cls, offer: ConsultationOffer, clinician: Clinician) -> Self:
+    def of_clinician(cls, offer: ConsultationOffer, clinician: Clinician, seen: Seen) -> Self:
         return cls(
             id=offer.id, clinician_id=offer.clinician_id, hospital_id=offer.hospital_id, kind=offer.kind,
             measure=offer.measure, quantity=offer.quantity, price_fen=offer.price_fen, is_open=offer.is_open,
             clinician_name=clinician.name, clinician_title=clinician.title, specialty=clinician.specialty,
-            disclaimer=disclaimer(offer.kind),
+            disclaimer=disclaimer(offer.kind), presence=seen.presence, last_seen_at=seen.last_seen_at,
         )  # fmt: skip
 
 
