@@ -16,12 +16,14 @@ FROM python:3.11-slim
 ENV VIRTUAL_ENV=/opt/venv \
     PYTHONPATH=/app/src \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    YIYUEBAO_FILES__FOLDER=/app/files
 ENV PATH="$VIRTUAL_ENV/bin:$PATH"
 RUN useradd --system --no-create-home --uid 10001 yiyuebao
 WORKDIR /app
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /app /app
+RUN mkdir -m 700 files && chown 10001 files
 USER 10001
 EXPOSE 8000
 # Alive, not ready: a database that is away is no reason to kill the process that waits for it.

@@ -25,6 +25,7 @@ def environment(settings: Settings, sandbox: SandboxServer, **more: str) -> dict
         "YIYUEBAO_DATABASE__URL": settings.database.url.get_secret_value(),
         "YIYUEBAO_WECHAT_PAY__NOTIFY_BASE_URL": settings.wechat_pay.notify_base_url,
         "YIYUEBAO_CLOCK_FILE": str(settings.clock_file or ""),
+        "YIYUEBAO_FILES__FOLDER": str(settings.files.folder),
         "PYTHONPATH": str(ROOT),
         "OPENBLAS_NUM_THREADS": "1",
         **more,
@@ -79,13 +80,13 @@ class Service(Process):
 class DyingWorker:
     """`await dying.work("payments.refund", at=7)`: the worker does that job's rows and is killed at its 7th step."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self.env = dict(env)
+    def __init__(self, env: Mapping[str, str], program: str = "tests.faults.dying_worker") -> None:
+        self.env, self.program = dict(env), program
 
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.dying_worker", stdin=pipe, stdout=pipe, env=self.env, cwd=ROOT
+            sys.executable, "-m", self.program, stdin=pipe, stdout=pipe, env=self.env, cwd=ROOT
         )
         return self
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.problems import FileNotFound
-from yiyuebao_api.domains.files.rules import UNUSED_LIFE, UPLOAD_LIFE, FileState, Purpose
+from yiyuebao_api.domains.files.rules import UNUSED_LIFE, UPLOAD_LIFE, FileState, Purpose, is_forsaken
 from yiyuebao_api.kernel.ids import AccountId, FileId
 from yiyuebao_api.kernel.problems import NotFound
 
@@ -36,13 +36,15 @@ async def require_own_file(tx: AsyncSession, owner: AccountId, file_id: FileId) 
     return file
 
 
-async def lock_own_file(tx: AsyncSession, owner: AccountId, file_id: FileId) -> File:
-    """The owner's ready file, locked. Raises NotFound."""
-    mine = select(File).where(File.id == file_id, File.owner_id == owner, File.state == FileState.READY)
-    file = (await tx.scalars(mine.with_for_update())).one_or_none()
-    if file is None:
-        raise NotFound
-    return file
+async def lock_file(tx: AsyncSession, file_id: FileId, state: FileState) -> File | None:
+    """The row, locked, if it is in that state.
+
+    By its key alone: with the state beside it the server may come through an index, and two who lock one row by
+    different ways are a deadlock.
+    """
+    found = select(File).where(File.id == file_id).with_for_update().execution_options(populate_existing=True)
+    file = (await tx.scalars(found)).one_or_none()
+    return file if file is not None and file.state is state else None
 
 
 async def count_files_since(tx: AsyncSession, owner: AccountId, since: datetime) -> int:
@@ -58,8 +60,12 @@ async def lock_forsaken_files(tx: AsyncSession, *, now: datetime, limit: int) ->
         and_(File.state == FileState.READY, File.kept.is_(False), File.created_at < now - UNUSED_LIFE),
         File.state == FileState.DELETING,
     )
-    rows = select(File).where(forsaken).order_by(File.id).limit(limit).with_for_update(skip_locked=True)
-    return (await tx.scalars(rows)).all()
+    found = (await tx.scalars(select(File.id).where(forsaken).limit(limit))).all()
+    if not found:
+        return []
+    rows = select(File).where(File.id.in_(found)).order_by(File.id).with_for_update(skip_locked=True)
+    rows = rows.execution_options(populate_existing=True)
+    return [each for each in await tx.scalars(rows) if is_forsaken(each.state, each.kept, each.created_at, now)]
 
 
 async def list_known(tx: AsyncSession, file_ids: Iterable[FileId]) -> set[FileId]:

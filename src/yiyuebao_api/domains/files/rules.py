@@ -72,6 +72,17 @@ class Part(StrEnum):
     ORIGINAL = "original"
 
 
+def is_forsaken(state: FileState, kept: bool, created_at: datetime, now: datetime) -> bool:
+    """Whether the sweep removes it: half-finished for an hour, unused for a day, or half-deleted."""
+    match state:
+        case FileState.UPLOADING:
+            return created_at < now - UPLOAD_LIFE
+        case FileState.READY:
+            return not kept and created_at < now - UNUSED_LIFE
+        case FileState.DELETING:
+            return True
+
+
 def require_kind(content: bytes, purpose: Purpose) -> Kind:
     """Raises FileEmpty, FileTooLarge, FileTypeNotSupported, PictureNeeded."""
     if not content:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import cast
 
 import structlog
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.problems import FileInUse, FileNotFound
-from yiyuebao_api.domains.files.queries import list_known, lock_forsaken_files, lock_own_file
+from yiyuebao_api.domains.files.queries import list_known, lock_file, lock_forsaken_files
 from yiyuebao_api.domains.files.rules import PREFIX, UPLOAD_LIFE, FileState, file_of
 from yiyuebao_api.gateways import ProviderError
 from yiyuebao_api.gateways.object_store import ObjectStore
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import AccountId, FileId
+from yiyuebao_api.kernel.problems import NotFound
 
 SWEPT_AT_ONCE = 100
 log = structlog.get_logger()
@@ -25,15 +25,18 @@ log = structlog.get_logger()
 
 async def keep(tx: AsyncSession, file: File) -> None:
     """Hold on to a file, in the transaction that makes use of it; again is fine. Raises FileNotFound if it has just gone."""
-    held = update(File).where(File.id == file.id, File.state == FileState.READY).values(kept=True)
-    if not cast("int", (await tx.execute(held)).rowcount):  # type: ignore[attr-defined]
+    mine = await lock_file(tx, file.id, FileState.READY)
+    if mine is None:
         raise FileNotFound
+    mine.kept = True
 
 
 async def delete_file(begin: Begin, store: ObjectStore, file_id: FileId, *, owner: AccountId) -> None:
     """Remove an own file that nothing holds on to. Raises NotFound, FileInUse. A store that is down is the sweep's care."""
     async with begin() as tx:
-        file = await lock_own_file(tx, owner, file_id)
+        file = await lock_file(tx, file_id, FileState.READY)
+        if file is None or file.owner_id != owner:
+            raise NotFound
         if file.kept:
             raise FileInUse
         file.state = FileState.DELETING
@@ -70,7 +73,7 @@ async def _remove(begin: Begin, store: ObjectStore, files: Iterable[File]) -> bo
             log.warning("objects stay for the next sweep", file=str(file.id), error=str(error))
             return False
         async with begin() as tx:
-            await tx.execute(delete(File).where(File.id == file.id, File.state == FileState.DELETING))
+            await tx.execute(delete(File).where(File.id == file.id))  # nothing leaves `deleting` but this way
     return True
 
 

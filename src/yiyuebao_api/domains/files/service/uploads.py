@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from datetime import datetime, timedelta
-from typing import cast
 
 import structlog
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from yiyuebao_api.domains.files.models import File, FileKind
 from yiyuebao_api.domains.files.problems import StorageFull, UploadLimit
-from yiyuebao_api.domains.files.queries import count_files_since
+from yiyuebao_api.domains.files.queries import count_files_since, lock_file
 from yiyuebao_api.domains.files.rules import FileState, Part, Purpose, object_name, refusal, require_kind
 from yiyuebao_api.gateways import ProviderError, ProviderRefused
 from yiyuebao_api.gateways.object_store import ObjectStore
@@ -54,13 +53,13 @@ async def upload_file(
             raise StorageFull(retry_after=60) from None
         raise ProviderDown(retry_after=5) from None
     async with begin() as tx:
-        mine = update(File).where(File.id == file.id, File.state == FileState.UPLOADING).values(state=FileState.READY)
-        ready = cast("int", (await tx.execute(mine)).rowcount)  # type: ignore[attr-defined]
-    if not ready:  # an hour went by between two steps, and the sweep took the row
+        ready = await lock_file(tx, file.id, FileState.UPLOADING)
+        if ready is not None:
+            ready.state = FileState.READY
+    if ready is None:  # an hour went by between two steps, and the sweep took the row
         await _undo(begin, store, file)
         raise ServiceUnavailable(retry_after=1)
-    file.state = FileState.READY
-    return file
+    return ready
 
 
 async def _cleaned(workshop: Workshop, kind: Kind, content: bytes) -> Cleaned:
