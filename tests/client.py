@@ -57,7 +57,7 @@ class Contract:
         media = response.headers.get("content-type", "").split(";")[0]
         if media not in declared["content"]:
             raise ContractBroken(f"undeclared media type {media}: {where}")
-        if not media.endswith("json"):
+        if not media.endswith(("/json", "+json")):
             return
         body = response.json()
         if media == "application/problem+json":

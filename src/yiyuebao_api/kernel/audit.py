@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import structlog
-from sqlalchemy import BINARY, BigInteger, Index, LargeBinary, delete, func, select
+from sqlalchemy import BINARY, BigInteger, Index, LargeBinary, Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -346,6 +346,20 @@ class Wanted:
 
 async def list_entries(tx: AsyncSession, wanted: Wanted, paging: Paging) -> Sequence[AuditEntry]:
     """Newest first, one more than asked."""
+    return (await tx.scalars(newest_first(_matching(wanted), AuditEntry.id, AuditId, paging))).all()
+
+
+async def entries_after(
+    tx: AsyncSession, wanted: Wanted, after: AuditId | None, *, until: datetime, most: int
+) -> Sequence[AuditEntry]:
+    """Oldest first, from behind a row on, only what was noted before `until`."""
+    statement = _matching(wanted).where(AuditEntry.at < until)
+    if after is not None:
+        statement = statement.where(AuditEntry.id > after)
+    return (await tx.scalars(statement.order_by(AuditEntry.id).limit(most))).all()
+
+
+def _matching(wanted: Wanted) -> Select[AuditEntry]:
     statement = select(AuditEntry)
     for column, value in (
         (AuditEntry.patient_id, wanted.patient_id), (AuditEntry.actor_id, wanted.actor_id),
@@ -357,7 +371,7 @@ async def list_entries(tx: AsyncSession, wanted: Wanted, paging: Paging) -> Sequ
         statement = statement.where(AuditEntry.at >= wanted.since)
     if wanted.until is not None:
         statement = statement.where(AuditEntry.at < wanted.until)
-    return (await tx.scalars(newest_first(statement, AuditEntry.id, AuditId, paging))).all()
+    return statement
 
 
 async def count_unsealed(tx: AsyncSession) -> int:

@@ -1,23 +1,25 @@
-"""/v1/operator/operations: the jobs that follow commits, and the dead letters among them."""
+"""/v1/operator/operations: the jobs that follow commits, the dead letters among them, and the audit."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
-from yiyuebao_api.domains.accounts.guards import Operator
-from yiyuebao_api.domains.operations import queries
+from yiyuebao_api.domains.accounts.guards import Auditor, Operator
+from yiyuebao_api.domains.operations import queries, service
 from yiyuebao_api.domains.operations.problems import JobNotDead
-from yiyuebao_api.domains.operations.schemas import JobOut
-from yiyuebao_api.kernel import outbox
+from yiyuebao_api.domains.operations.schemas import AuditEntryOut, JobOut, NdJson, VerificationOut
+from yiyuebao_api.kernel import audit, outbox
+from yiyuebao_api.kernel.audit import Wanted
 from yiyuebao_api.kernel.clock import Now
-from yiyuebao_api.kernel.database import Tx
+from yiyuebao_api.kernel.database import Transactions, Tx
 from yiyuebao_api.kernel.idempotency import OnceRoute
-from yiyuebao_api.kernel.ids import JobId
+from yiyuebao_api.kernel.ids import AccountId, HospitalId, JobId, PatientId
 from yiyuebao_api.kernel.outbox import JobState
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
 from yiyuebao_api.kernel.problems import refuses
+from yiyuebao_api.kernel.schema import Moment
 
 operator = APIRouter(prefix="/v1/operator/operations", tags=["operations"], route_class=OnceRoute)
 
@@ -36,6 +38,54 @@ async def revive_job(caller: Operator, job_id: JobId, tx: Tx, now: Now) -> None:
     """Give a dead letter a fresh start; every job is safe to repeat."""
     if not await outbox.revive(tx, job_id, now=now):
         raise JobNotDead
+
+
+# ── the auditor: another person than the operator, and nobody else ───────────────────────────────────────────────────
+
+
+async def _wanted(
+    patient_id: Annotated[PatientId | None, Query(description="Whose data.")] = None,
+    actor_id: Annotated[AccountId | None, Query(description="Who.")] = None,
+    hospital_id: Annotated[HospitalId | None, Query(description="For which hospital they acted.")] = None,
+    action: Annotated[
+        str | None, Query(max_length=60, pattern=r"^[a-z_.]+$", description="For example `visits.read`.")
+    ] = None,
+    since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
+    until: Annotated[Moment | None, Query(description="Before then.")] = None,
+) -> Wanted:
+    return Wanted(patient_id, actor_id, hospital_id, action, since, until)
+
+
+AuditSearch = Annotated[Wanted, Depends(_wanted)]
+
+
+@operator.get("/audit", summary="审计查询", responses=refuses(InvalidCursor))
+async def list_audit(
+    caller: Auditor, wanted: AuditSearch, paging: Pages, tx: Tx, now: Now
+) -> Page[AuditEntryOut]:
+    """Who saw or changed whose data, newest first. The search leaves a row too."""
+    rows = await audit.list_entries(tx, wanted, paging)
+    service.note_audit_search(tx, wanted, caller.account_id, "operations.list_audit", now=now)
+    return page(rows, paging, AuditEntryOut.of, lambda row: row.id)
+
+
+@operator.get("/audit/export", summary="审计导出", response_class=NdJson)
+async def export_audit(caller: Auditor, wanted: AuditSearch, begin: Transactions, now: Now) -> NdJson:
+    """The same rows, oldest first, all of them: one JSON object a line, sent while it is read."""
+    async with begin() as tx:
+        service.note_audit_search(tx, wanted, caller.account_id, "operations.export_audit", now=now)
+    return NdJson(
+        AuditEntryOut.of(row).model_dump_json() + "\n" async for row in service.every_entry(begin, wanted, until=now)
+    )
+
+
+@operator.get("/audit/verification", summary="审计校验")
+async def verify_audit(
+    caller: Auditor, begin: Transactions,
+    seals: Annotated[int, Query(ge=1, le=1000, description="So many of the newest; the command reads all of them.")] = 100,
+) -> VerificationOut:  # fmt: skip
+    """Read the newest seals, their rows and the unsealed tail again: was anything changed or removed?"""
+    return VerificationOut.of(await audit.verify(begin, newest=seals))
 
 
 ROUTERS = [operator]

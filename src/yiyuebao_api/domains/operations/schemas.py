@@ -1,14 +1,17 @@
-"""Jobs on the wire."""
+"""Jobs and the audit on the wire."""
 
 from __future__ import annotations
 
 from typing import Self
 
 from pydantic import Field
+from starlette.responses import StreamingResponse
 
-from yiyuebao_api.kernel.ids import JobId
+from yiyuebao_api.kernel.audit import NAMED, AuditEntry, Report
+from yiyuebao_api.kernel.ids import AccountId, AuditId, HospitalId, JobId, PatientId
 from yiyuebao_api.kernel.outbox import JobState, OutboxJob
 from yiyuebao_api.kernel.schema import Moment, Out
+from yiyuebao_api.kernel.tokens import Mode
 
 
 class JobOut(Out):
@@ -28,4 +31,52 @@ class JobOut(Out):
         return cls(
             id=job.id, type=job.type, subject=job.aggregateid, state=job.state, attempts=job.attempts,
             last_error=job.last_error, run_at=job.run_at, created_at=job.created_at,
+        )  # fmt: skip
+
+
+class NdJson(StreamingResponse):
+    """One JSON object a line."""
+
+    media_type = "application/x-ndjson"
+
+
+class AuditEntryOut(Out):
+    """Who saw or changed whose data: ids and words of the code, no name and no content."""
+
+    id: AuditId
+    at: Moment
+    actor_id: AccountId | None = Field(description="Null for the service itself.")
+    mode: Mode | None
+    hospital_id: HospitalId | None = Field(description="For which hospital they acted.")
+    action: str = Field(examples=["visits.read"])
+    patient_id: PatientId | None = Field(description="Whose data.")
+    subject: str = Field(examples=["bkg_01kj4y8x3hf7a9cq2v5b6n8m0t"])
+    basis: str = Field(examples=["booking"])
+    request_id: str | None = Field(description="As in the log.")
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        return cls.model_validate(entry)
+
+
+class VerificationOut(Out):
+    """What reading the audit again has found. Rows that are not sealed yet are no damage."""
+
+    sound: bool
+    entries: int = Field(description="Rows under the seals that were read.")
+    seals: int
+    head_number: int | None
+    head_digest: str | None = Field(description="Note it elsewhere: an end cut off later is seen by it.")
+    unsealed: int
+    changed: list[AuditId] = Field(description="At most 100.")
+    removed: list[AuditId] = Field(description="At most 100.")
+    broken_seals: list[int] = Field(description="At most 100.")
+
+    @classmethod
+    def of(cls, found: Report) -> Self:
+        return cls(
+            sound=found.sound, entries=found.entries, seals=found.seals,
+            head_number=found.head.number if found.head else None,
+            head_digest=found.head.digest.hex() if found.head else None, unsealed=len(found.unsealed),
+            changed=found.changed[:NAMED], removed=found.removed[:NAMED], broken_seals=found.broken_seals[:NAMED],
         )  # fmt: skip
