@@ -12,6 +12,7 @@ from tests.client import Api
 from tests.scenes.accounts import make_account, sign_in
 from tests.scenes.bookings import bind_wechat, tap_pay
 from tests.scenes.clinicians import make_clinician
+from tests.scenes.files import uploaded
 from tests.scenes.hospitals import as_desk, as_operator, make_hospital
 from tests.scenes.patients import make_patient
 from yiyuebao_api.context import Context
@@ -20,11 +21,12 @@ from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.rules import ConsultKind, ConsultState, Measure, MessageKind, Terms
 from yiyuebao_api.domains.consultations.service import SentMessage
+from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.domains.hospitals.models import Hospital
 from yiyuebao_api.domains.patients.models import Patient
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
-from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOfferId, FileId, PaymentId, new_number
+from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOfferId, PaymentId, new_number
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.tokens import Mode
 
@@ -194,5 +196,6 @@ async def spoken(who: Api, consultation_id: str, text: str = "您好") -> dict[s
 
 
 async def proof(context: Context, pair: Pair) -> dict[str, Any]:
-    """An earlier diagnosis with its proof."""
-    return {"diagnosis": "2 型糖尿病", "diagnosed_on": "2025-03-02", "proof_file_id": str(FileId.new())}
+    """An earlier diagnosis with its proof, uploaded for it."""
+    file = await uploaded(context, pair.asker, Purpose.DISEASE_PROOF)
+    return {"diagnosis": "2 型糖尿病", "diagnosed_on": "2025-03-02", "proof_file_id": str(file.id)}

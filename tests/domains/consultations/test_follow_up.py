@@ -27,6 +27,7 @@ from tests.scenes.consultations import (
     seen,
     spoken,
 )
+from tests.scenes.files import uploaded
 from tests.scenes.patients import make_patient
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts.models import Session
@@ -36,8 +37,11 @@ from yiyuebao_api.domains.consents.rules import Purpose
 from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.models import Consultation, ConsultationApproval
 from yiyuebao_api.domains.consultations.rules import ConsultKind, ConsultState
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.rules import Purpose as FilePurpose
 from yiyuebao_api.domains.patients.rules import Relation
 from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.ids import FileId
 
 
 async def ask(pair: Pair, offer_id: str, **changes: Any) -> httpx.Response:
@@ -83,6 +87,25 @@ async def test_a_first_visit_is_refused(api: Api, context: Context) -> None:
     future = await ask(pair, offer_id, earlier={**earlier, "diagnosed_on": tomorrow})
     assert refused(future, 409, "first-visit-refused")
     assert await counted(context) == 0
+
+
+async def test_the_proof_is_the_askers_own_and_is_kept_and_shown_to_the_two(api: Api, context: Context) -> None:
+    pair, other = await make_pair(api, context), await make_pair(api, context)
+    offer_id = await offer(api, context, pair, kind="online_follow_up")
+    foreign, earlier = await proof(context, other), await proof(context, pair)
+    assert refused(await ask(pair, offer_id, earlier=foreign), 422, "file-not-found")
+    picture = await uploaded(context, pair.asker, FilePurpose.CONSULTATION_IMAGE)
+    wrong = {**earlier, "proof_file_id": str(picture.id)}
+    assert refused(await ask(pair, offer_id, earlier=wrong), 422, "file-not-found")
+    assert await counted(context) == 0
+    made = await opened(pair, offer_id, earlier=earlier)
+    path = f"/v1/consultations/{made['id']}/proof"
+    shown = (await pair.asking.get(path)).json()
+    assert (await api.get(shown["link"]["url"])).status_code == 200
+    assert refused(await pair.answering.get(path), 404, "not-found")  # not paid yet
+    assert refused(await other.asking.get(path), 404, "not-found")
+    async with context.begin() as tx:
+        assert (await tx.get_one(File, FileId.parse(earlier["proof_file_id"]))).kept
 
 
 async def test_the_real_name_is_known(api: Api, context: Context) -> None:

@@ -11,10 +11,14 @@ from sqlalchemy import select
 
 from tests.client import Api, refused
 from tests.scenes.consultations import make_consultation, make_pair, row_of, say, spoken
+from tests.scenes.files import document, uploaded
 from tests.scenes.hospitals import as_desk, as_operator
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.consultations.models import Mark, Message
 from yiyuebao_api.domains.consultations.rules import ConsultState
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.rules import Purpose
+from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, MessageId
 
 
@@ -39,6 +43,9 @@ async def test_the_operator_reads_without_a_mark_and_hides_what_is_upheld(api: A
     log = (await operator.get(f"/v1/operator/consultations/{talk.id}/messages")).json()
     assert [each["body"]["text"] for each in log["items"]] == ["您好", "加我微信 abc123456，私下转账便宜"]
     assert await marks(context) == []
+    async with context.begin() as tx:
+        (look,) = (await tx.scalars(select(AuditEntry).where(AuditEntry.action == "consultations.review"))).all()
+    assert (look.subject, look.basis) == (str(talk.id), "moderation")
     decide = f"/v1/operator/consultations/flags/{flags[0]['id']}/decide"
     answers = await asyncio.gather(
         *(operator.post(decide, json={"uphold": True, "decision": "索要私下付款"}) for _ in range(5))
@@ -136,6 +143,52 @@ async def test_the_same_log_over_http_with_marks_recall_and_a_checksum(api: Api,
     async with context.begin() as tx:
         original = await tx.get_one(Message, (talk.id, 1))
     assert original.body["text"] == "早上 150/95"
+
+
+async def test_a_picture_goes_to_the_two_and_to_nobody_else(api: Api, context: Context) -> None:
+    pair, other = await make_pair(api, context), await make_pair(api, context)
+    talk = await make_consultation(context.database, pair)
+    path = f"/v1/consultations/{talk.id}/messages"
+    mine = await uploaded(context, pair.asker, Purpose.CONSULTATION_IMAGE)
+    theirs = await uploaded(context, other.asker, Purpose.CONSULTATION_IMAGE)
+    proof = await uploaded(context, pair.asker, Purpose.DISEASE_PROOF)
+
+    def image(number: str, file: File) -> dict[str, Any]:
+        return {"client_msg_id": number, "kind": "image", "body": {"file_id": str(file.id)}}
+
+    for number, file in (("1", theirs), ("2", proof)):
+        assert refused(await pair.asking.post(path, json=image(number, file)), 422, "file-not-found")
+    assert (await row_of(context.database, talk.id)).last_seq == 0
+    sent = await pair.asking.post(path, json=image("3", mine))
+    assert sent.status_code == 200, sent.text
+    paper = await uploaded(context, pair.answerer, Purpose.CONSULTATION_FILE, document())
+    body = {"client_msg_id": "4", "kind": "file", "body": {"file_id": str(paper.id), "name": "饮食建议.pdf"}}
+    assert (await pair.answering.post(path, json=body)).status_code == 200
+    first, second = (await pair.answering.get(path)).json()["items"]
+    assert (first["kind"], second["kind"], second["file"]["thumbnail"]) == ("image", "file", None)
+    for link in (first["file"]["link"], first["file"]["thumbnail"], second["file"]["link"]):
+        assert (await api.get(link["url"])).status_code == 200
+    fresh = f"{path}/{first['message_id']}/file"
+    assert (await pair.answering.get(fresh)).json()["file_id"] == str(mine.id)
+    assert refused(await other.asking.get(fresh), 404, "not-found")
+    async with context.begin() as tx:
+        assert (await tx.get_one(File, mine.id)).kept
+        assert not (await tx.get_one(File, proof.id)).kept
+    assert (await pair.asking.post(f"{path}/{first['message_id']}/recall")).status_code == 200
+    assert refused(await pair.answering.get(fresh), 404, "not-found")
+    hidden = (await pair.answering.get(path)).json()["items"][0]
+    assert (hidden["body"], hidden["file"]) == ({}, None)
+
+
+async def test_a_refused_picture_is_not_kept(api: Api, context: Context) -> None:
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair, state=ConsultState.ENDED)
+    file = await uploaded(context, pair.asker, Purpose.CONSULTATION_IMAGE)
+    body = {"client_msg_id": "1", "kind": "image", "body": {"file_id": str(file.id)}}
+    answer = await pair.asking.post(f"/v1/consultations/{talk.id}/messages", json=body)
+    assert refused(answer, 409, "consultation-state-refused")
+    async with context.begin() as tx:
+        assert not (await tx.get_one(File, file.id)).kept
 
 
 async def test_the_desk_sees_what_it_earns_and_not_a_word(api: Api, context: Context) -> None:

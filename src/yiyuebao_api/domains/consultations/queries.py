@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 
@@ -33,6 +33,8 @@ from yiyuebao_api.domains.consultations.rules import (
     Measure,
     MessageKind,
 )
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.rules import FileState
 from yiyuebao_api.kernel.ids import (
     AccountId,
     ClinicianId,
@@ -40,6 +42,7 @@ from yiyuebao_api.kernel.ids import (
     ConsultationId,
     ConsultationOfferId,
     ExtensionId,
+    FileId,
     HospitalId,
     MessageId,
 )
@@ -190,6 +193,15 @@ async def list_messages(
     """The messages that follow a seq, in order."""
     after = select(Message).where(Message.consultation_id == consultation_id, Message.seq > after_seq)
     return (await tx.scalars(after.order_by(Message.seq).limit(limit))).all()
+
+
+async def files_of(tx: AsyncSession, messages: Iterable[Message]) -> dict[FileId, File]:
+    """The files that visible messages carry, with one select."""
+    named = [str(each.body["file_id"]) for each in messages if not each.is_hidden and "file_id" in each.body]
+    if not named:
+        return {}
+    found = select(File).where(File.id.in_([FileId.parse(each) for each in named]), File.state == FileState.READY)
+    return {each.id: each for each in (await tx.scalars(found)).all()}
 
 
 async def list_numbers(

@@ -10,7 +10,7 @@ from yiyuebao_api.domains.accounts.guards import Anyone, Clinician, HospitalDesk
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
 from yiyuebao_api.domains.consents.problems import ConsentMissing
 from yiyuebao_api.domains.consultations import queries, service
-from yiyuebao_api.domains.consultations.guards import AsParty, OwnConsultation, ServedConsultation
+from yiyuebao_api.domains.consultations.guards import AsParty, OwnConsultation, Party, ServedConsultation
 from yiyuebao_api.domains.consultations.live import sockets
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import (
@@ -70,6 +70,7 @@ from yiyuebao_api.domains.consultations.schemas import (
     LiveTicketOut,
     MarkOut,
     MarksIn,
+    MessageFileOut,
     MessageOut,
     MessagesOut,
     OpenOfferOut,
@@ -80,11 +81,13 @@ from yiyuebao_api.domains.consultations.schemas import (
     SummaryIn,
     SummaryOut,
 )
+from yiyuebao_api.domains.files.problems import FileNotFound
+from yiyuebao_api.domains.files.queries import find_file
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
 from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
 from yiyuebao_api.domains.payments.schemas import PayIn, PrepaidOut
 from yiyuebao_api.gateways.payment import Gateway
-from yiyuebao_api.kernel import clock, tickets
+from yiyuebao_api.kernel import audit, clock, tickets
 from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Transactions, Tx
 from yiyuebao_api.kernel.idempotency import (
@@ -98,7 +101,7 @@ from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, Hospital
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, cursor_of, page
 from yiyuebao_api.kernel.presence import Presence
 from yiyuebao_api.kernel.problems import InvalidInput, NotFound, ProviderDown, Unauthenticated, refuses
-from yiyuebao_api.kernel.tokens import claims_of
+from yiyuebao_api.kernel.tokens import Mode, claims_of
 
 live = APIRouter(prefix="/v1/consultations/live-tickets", tags=["consultations"], route_class=OnceRoute)
 router = APIRouter(prefix="/v1/consultations", tags=["consultations"], route_class=OnceRoute)
@@ -108,6 +111,7 @@ operator = APIRouter(prefix="/v1/operator/consultations", tags=["consultations"]
 _ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
 _GATES = (
     ConsultationNotOffered, OwnConsultationRefused, RealNameNeeded, FirstVisitRefused, UnderSixRefused, ConsentMissing,
+    FileNotFound,
 )  # fmt: skip
 _PAY = (
     NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, ConsentMissing, WeChatNotBound,
@@ -217,6 +221,7 @@ async def list_my_consultations(
 @router.get("/{consultation_id}", summary="咨询详情", responses=refuses(NotFound))
 async def read_consultation(party: AsParty, tx: Tx, now: Now) -> ConsultationOut:
     """One consultation, for either of the two."""
+    _note_look(tx, party, "consultations.read", now)
     return await _out(tx, party.consultation, party.role, now)
 
 
@@ -362,16 +367,19 @@ async def close_consultation(
 
 
 @router.get("/{consultation_id}/messages", summary="咨询消息", responses=refuses(NotFound))
-async def list_messages(party: AsParty, tx: Tx, after_seq: _AfterSeq = 0, limit: _Limit = 50) -> MessagesOut:
+async def list_messages(party: AsParty, tx: Tx, now: Now, after_seq: _AfterSeq = 0, limit: _Limit = 50) -> MessagesOut:
     """What follows a seq, in order; the same log that the socket reads."""
     rows = await service.list_messages(tx, party.consultation.id, party.account_id, after_seq, limit)
-    return MessagesOut(items=[MessageOut.of(each) for each in rows], last_seq=party.consultation.last_seq)
+    files = await queries.files_of(tx, rows)
+    items = [MessageOut.of(each, files, now) for each in rows]
+    return MessagesOut(items=items, last_seq=party.consultation.last_seq)
 
 
 @router.post(
     "/{consultation_id}/messages", summary="发送消息",
     responses=refuses(
-        NotFound, MessageMalformed, ConsultationStateRefused, PairBlocked, RoundsUsedUp, AcceptFirst, ClinicianNotServing
+        NotFound, MessageMalformed, ConsultationStateRefused, PairBlocked, RoundsUsedUp, AcceptFirst, ClinicianNotServing,
+        FileNotFound,
     ),
 )  # fmt: skip
 async def send_message(party: AsParty, body: SendMessageIn, tx: Tx, now: Now) -> SentMessageOut:
@@ -391,7 +399,24 @@ async def recall_message(party: AsParty, message_id: MessageId, tx: Tx, now: Now
     stone = await service.recall_message(
         tx, consultation_id=party.consultation.id, sender=party.account_id, message_id=message_id, now=now
     )
-    return MessageOut.of(stone)
+    return MessageOut.of(stone, {}, now)
+
+
+@router.get("/{consultation_id}/messages/{message_id}/file", summary="消息中的图片或文件", responses=refuses(NotFound))
+async def read_message_file(party: AsParty, message_id: MessageId, tx: Tx, now: Now) -> MessageFileOut:
+    """A fresh link to what a message carries, for either of the two."""
+    return MessageFileOut.of(await service.require_message_file(tx, party.consultation.id, message_id), now)
+
+
+@router.get("/{consultation_id}/proof", summary="复诊诊断证明", responses=refuses(NotFound))
+async def read_proof(party: AsParty, tx: Tx, now: Now) -> MessageFileOut:
+    """The proof of the earlier diagnosis, for either of the two (RULE-76)."""
+    proof = party.consultation.proof_file_id
+    file = await find_file(tx, proof) if proof is not None else None
+    if file is None:
+        raise NotFound
+    _note_look(tx, party, "consultations.read_proof", now)
+    return MessageFileOut.of(file, now)
 
 
 @router.put(
@@ -525,12 +550,18 @@ async def decide_consultation_flag(
 
 @operator.get("/{consultation_id}/messages", summary="审核咨询内容", responses=refuses(NotFound))
 async def review_messages(
-    consultation_id: ConsultationId, caller: Operator, tx: Tx, after_seq: _AfterSeq = 0, limit: _Limit = 50
+    consultation_id: ConsultationId, caller: Operator, tx: Tx, now: Now, after_seq: _AfterSeq = 0, limit: _Limit = 50
 ) -> MessagesOut:
-    """What was said, hidden messages included; leaves no mark that the two could see."""
+    """What was said, hidden messages included; leaves no mark that the two could see, and a row in the audit."""
     consultation = await queries.require_consultation(tx, consultation_id)
     rows = await queries.list_messages(tx, consultation_id, after_seq, limit)
-    return MessagesOut(items=[MessageOut.of(each, original=True) for each in rows], last_seq=consultation.last_seq)
+    files = await queries.files_of(tx, rows)
+    audit.note(
+        tx, actor=caller.account_id, mode=Mode.OPERATOR, action="consultations.review",
+        subject_patient=consultation.patient_id, subject=consultation_id, basis="moderation", now=now,
+    )  # fmt: skip
+    items = [MessageOut.of(each, files, now, original=True) for each in rows]
+    return MessagesOut(items=items, last_seq=consultation.last_seq)
 
 
 @operator.put("/approvals/{hospital_id}", summary="登记互联网诊疗许可", responses=refuses(NotFound))
@@ -549,6 +580,16 @@ def _asked(body: ConsultIn) -> service.Asked:
     if body.earlier is not None:
         earlier = service.Earlier(body.earlier.diagnosis, body.earlier.diagnosed_on, body.earlier.proof_file_id)
     return service.Asked(body.offer_id, body.patient_id, body.complaint, earlier)
+
+
+def _note_look(tx: Tx, party: Party, action: str, now: Now) -> None:
+    """The clinician is shown the patient's data: one row in the audit (RULE-152)."""
+    if party.role is SenderRole.CLINICIAN:
+        row = party.consultation
+        audit.note(
+            tx, actor=party.account_id, mode=Mode.CLINICIAN, hospital=row.hospital_id, action=action,
+            subject_patient=row.patient_id, subject=row.id, basis="consultation", now=now,
+        )  # fmt: skip
 
 
 async def _out(tx: Tx, consultation: Consultation, role: SenderRole, now: Now) -> ConsultationOut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -34,6 +35,10 @@ from yiyuebao_api.domains.consultations.rules import (
     MessageKind,
     SenderRole,
 )
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.rules import Part
+from yiyuebao_api.domains.files.schemas import FileLinkOut
+from yiyuebao_api.domains.files.service import signed_link
 from yiyuebao_api.kernel.ids import (
     ClinicianId,
     ConsultationFlagId,
@@ -362,6 +367,22 @@ class SentMessageOut(Out):
     sent_at: Moment
 
 
+class MessageFileOut(Out):
+    """Where the picture or document of a message can be fetched for five minutes; ask again for a fresh link."""
+
+    file_id: FileId
+    link: FileLinkOut
+    thumbnail: FileLinkOut | None = Field(description="Null for a document.")
+
+    @classmethod
+    def of(cls, file: File, now: datetime) -> Self:
+        picture = Part.THUMBNAIL in file.parts()
+        return cls(
+            file_id=file.id, link=FileLinkOut.model_validate(signed_link(file, now=now)),
+            thumbnail=FileLinkOut.model_validate(signed_link(file, now=now, thumbnail=True)) if picture else None,
+        )  # fmt: skip
+
+
 class MessageOut(Out):
     """A message in its place, as the socket's `message.new` has it; a hidden one keeps its place with an empty body."""
 
@@ -373,11 +394,17 @@ class MessageOut(Out):
     body: dict[str, Any]
     sent_at: Moment
     hidden: bool
+    file: MessageFileOut | None = Field(description="With an image or a file.")
 
     @classmethod
-    def of(cls, row: Message, *, original: bool = False) -> Self:
+    def of(
+        cls, row: Message, files: Mapping[FileId, File], now: datetime, *, original: bool = False
+    ) -> Self:
         """`original` for the operator, who reads what was hidden too."""
+        named = row.body.get("file_id")
+        file = files.get(FileId.parse(named)) if named is not None else None
         return cls(
+            file=None if file is None else MessageFileOut.of(file, now),
             seq=row.seq, message_id=row.id, client_msg_id=row.client_msg_id, sender=row.sender, kind=row.kind,
             body=row.body if original or not row.is_hidden else {}, sent_at=row.sent_at, hidden=row.is_hidden,
         )  # fmt: skip

@@ -23,6 +23,7 @@ from yiyuebao_api.domains.consultations.service.messages import (
     mark,
     participants_of,
     recall_message,
+    require_message_file,
     send_message,
     send_messages,
 )
@@ -39,9 +40,9 @@ from yiyuebao_api.domains.consultations.service.opening import Asked, Earlier, o
 __all__ = [
     "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "accept_follow_up", "block",
     "buy_extension", "change_clinician", "checksum", "close_consultation", "day_of", "decide_flag",
-    "decline_consultation", "file_summary",
-    "give_extension", "hide_consultation", "leave_consultation", "list_messages", "mark", "note_payment_succeeded",
-    "note_refund_succeeded", "open_consultation", "participants_of", "pay_consultation", "rate", "recall_message",
-    "record_approval", "report", "send_message", "send_messages", "set_offer", "set_terms", "terminate_consultation", "unblock", "wait_on",
-    "watch_consultation",
+    "decline_consultation", "file_summary", "give_extension", "hide_consultation", "leave_consultation",
+    "list_messages", "mark", "note_payment_succeeded", "note_refund_succeeded", "open_consultation",
+    "participants_of", "pay_consultation", "rate", "recall_message", "record_approval", "report",
+    "require_message_file", "send_message", "send_messages", "set_offer", "set_terms", "terminate_consultation",
+    "unblock", "wait_on", "watch_consultation",
 ]  # fmt: skip

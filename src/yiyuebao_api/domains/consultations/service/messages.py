@@ -14,19 +14,21 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from yiyuebao_api.domains.consultations import queries, rules
 from yiyuebao_api.domains.consultations.models import Consultation, Flag, Mark, Message
-from yiyuebao_api.domains.consultations.problems import (
-    ClinicianNotServing,
-    MessageMalformed,
-    PairBlocked,
-    TooManyDevices,
-)
+from yiyuebao_api.domains.consultations.problems import ClinicianNotServing, PairBlocked, TooManyDevices
 from yiyuebao_api.domains.consultations.rules import FlagState, MessageKind, SenderRole
 from yiyuebao_api.domains.consultations.service.course import note_spoken
 from yiyuebao_api.domains.consultations.service.telling import tell_marks, tell_message, tell_recalled
-from yiyuebao_api.kernel.ids import AccountId, ClinicianId, ConsultationFlagId, ConsultationId, MessageId
+from yiyuebao_api.domains.files import service as files
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.problems import FileNotFound
+from yiyuebao_api.domains.files.queries import find_file, lock_own_file, require_file
+from yiyuebao_api.domains.files.rules import Purpose
+from yiyuebao_api.kernel.ids import AccountId, ClinicianId, ConsultationFlagId, ConsultationId, FileId, MessageId
 from yiyuebao_api.kernel.problems import NotFound, Problem
 
 _COUNTERS = ("last_seq", "spoken_at", "asked", "rounds_used")
+#: What a file must have been uploaded for, to go with a message of that kind.
+_PURPOSES = {MessageKind.IMAGE: Purpose.CONSULTATION_IMAGE, MessageKind.FILE: Purpose.CONSULTATION_FILE}
 #: Messages of one page of the log, at most.
 MAX_PAGE = 200
 
@@ -107,7 +109,7 @@ async def send_message(
 
     Locks the consultation: seq has no gap. The same `client_msg_id` of the same sender gives the first acknowledgement,
     whatever has happened since. `origin` is the socket that is answered directly. Raises NotFound, MessageMalformed,
-    ConsultationStateRefused, PairBlocked, RoundsUsedUp, AcceptFirst, ClinicianNotServing.
+    ConsultationStateRefused, PairBlocked, RoundsUsedUp, AcceptFirst, ClinicianNotServing, FileNotFound.
     """
     sending = Sending(consultation_id, sender, client_msg_id, kind, body, origin)
     (outcome,) = await send_messages(tx, [sending], now=now)
@@ -167,15 +169,39 @@ async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) 
     if known := room.sent.get(sending.number):
         return known
     room.check_pair(consultation, role)
-    if sending.kind in (MessageKind.IMAGE, MessageKind.FILE):
-        raise MessageMalformed
+    file = await _locked_file(tx, sending.sender, sending.kind, content)
     await note_spoken(tx, consultation, role, now)
+    if file is not None:
+        await files.keep(tx, file)
     message = _next(tx, consultation, sending.sender, role, sending.client_msg_id, sending.kind, content, now)
     _raise_flags(tx, message, now)
     await tell_message(tx, consultation, message, origin=sending.origin)
     room.spoken.add(consultation.id)
     sent = room.sent[sending.number] = SentMessage.of(message)
     return sent
+
+
+async def _locked_file(tx: AsyncSession, sender: AccountId, kind: MessageKind, body: Mapping[str, str]) -> File | None:
+    """The picture or document a message carries: the sender's own, uploaded for this. Raises FileNotFound."""
+    purpose = _PURPOSES.get(kind)
+    if purpose is None:
+        return None
+    file = await require_file(tx, FileId.parse(body["file_id"]), owner=sender, purpose=purpose)
+    try:
+        return await lock_own_file(tx, sender, file.id)
+    except NotFound:  # the sweep was faster
+        raise FileNotFound from None
+
+
+async def require_message_file(tx: AsyncSession, consultation_id: ConsultationId, message_id: MessageId) -> File:
+    """What a message carries. Raises NotFound, also where it is hidden."""
+    message = await queries.require_message(tx, consultation_id, message_id)
+    if message.is_hidden or message.kind not in _PURPOSES:
+        raise NotFound
+    file = await find_file(tx, FileId.parse(str(message.body["file_id"])))
+    if file is None:
+        raise NotFound
+    return file
 
 
 async def list_messages(

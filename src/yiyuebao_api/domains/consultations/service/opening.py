@@ -23,6 +23,9 @@ from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, Consult
 from yiyuebao_api.domains.consultations.service.course import watch
 from yiyuebao_api.domains.consultations.service.offers import Available, day_of, require_available
 from yiyuebao_api.domains.consultations.service.telling import note
+from yiyuebao_api.domains.files import service as files
+from yiyuebao_api.domains.files.queries import require_file
+from yiyuebao_api.domains.files.rules import Purpose as FilePurpose
 from yiyuebao_api.domains.patients.models import Patient
 from yiyuebao_api.domains.patients.queries import require_patient
 from yiyuebao_api.domains.patients.rules import RealName, Relation
@@ -62,7 +65,7 @@ async def open_consultation(
 
     Locks the account (its unpaid ones are counted). Raises NotFound, ConsultationNotOffered, OwnConsultation,
     TooManyUnpaidConsultations, ConsentMissing (RULE-79), and for a follow-up RealNameNeeded, FirstVisitRefused,
-    UnderSixRefused.
+    UnderSixRefused, FileNotFound.
     """
     found = await require_available(tx, asked.offer_id, now)
     patient = await require_patient(tx, account_id, asked.patient_id)
@@ -70,6 +73,9 @@ async def open_consultation(
     if found.offer.kind is ConsultKind.ONLINE_FOLLOW_UP:
         await _check_follow_up(tx, account_id, found, patient, asked, now)
     await require_consents(tx, account_id, patient.id, *NEEDED_TO_CONSULT)
+    if asked.earlier is not None and found.offer.kind is ConsultKind.ONLINE_FOLLOW_UP:
+        proof = asked.earlier.proof_file_id
+        await files.keep(tx, await require_file(tx, proof, owner=account_id, purpose=FilePurpose.DISEASE_PROOF))
     await lock_account(tx, account_id)
     if await queries.count_unpaid(tx, account_id, now) >= business.open_holds_per_account:
         raise TooManyUnpaidConsultations(most=business.open_holds_per_account)
