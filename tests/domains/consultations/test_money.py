@@ -31,10 +31,12 @@ from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, Cli
 from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.models import Consultation, Extension
 from yiyuebao_api.domains.consultations.rules import ConsultState, EndReason, ExtensionState
+from yiyuebao_api.domains.grants.queries import has_grant
+from yiyuebao_api.domains.grants.rules import Scope
 from yiyuebao_api.domains.payments.models import Payment, Refund
 from yiyuebao_api.domains.settlements.models import Accrual
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.ids import ConsultationId
+from yiyuebao_api.kernel.ids import ClinicianId, ConsultationId
 from yiyuebao_api.kernel.outbox import Again, Worker
 
 
@@ -71,6 +73,27 @@ async def test_paid_it_waits_for_an_answer_and_both_are_told(
     assert (payment.subject_id, payment.amount_fen, payment.sub_mchid) == (made["id"], 3000, pair.hospital.sub_mchid)
     again = await pair.asking.post(f"/v1/consultations/{made['id']}/payment", key="again", json={"channel": "mini"})
     assert refused(again, 409, "consultation-state-refused")
+
+
+async def test_the_clinician_may_look_from_the_payment_to_the_end(
+    api: Api, context: Context, control: httpx.AsyncClient
+) -> None:
+    pair = await make_pair(api, context)
+    made = await paid(api, context, pair)
+    assert await may_look(context, pair, pair.clinician.id)
+    async with context.begin() as tx:
+        (await tx.get_one(Consultation, ConsultationId.parse(made["id"]))).answer_by = clock.now()
+    doctor, who, cheap = await another(api, context, pair, 2000)
+    assert (await act(pair.asking, made["id"], "change", offer_id=cheap)).status_code == 200
+    assert not await may_look(context, pair, pair.clinician.id)
+    assert await may_look(context, pair, doctor.id)
+    assert (await act(who, made["id"], "decline", reason="在手术中")).status_code == 200
+    assert not await may_look(context, pair, doctor.id)
+
+
+async def may_look(context: Context, pair: Pair, clinician_id: ClinicianId) -> bool:
+    async with context.begin() as tx:
+        return await has_grant(tx, pair.patient.id, clinician_id, Scope.CARE, clock.now())
 
 
 async def test_served_it_is_shared_and_rated(api: Api, context: Context, control: httpx.AsyncClient) -> None:

@@ -61,5 +61,8 @@ DEEDS: dict[str, str] = {
     "visits.start": "开始服务",
     "visits.finish": "完成服务",
     "visits.read_record": "查看护理记录",
+    "consultations.read": "查看咨询",
+    "consultations.read_proof": "查看诊断证明",
+    "consultations.review": "平台审核咨询内容",
 }
 OTHER_DEED = "查看资料"

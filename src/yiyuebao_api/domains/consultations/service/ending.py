@@ -29,12 +29,15 @@ from yiyuebao_api.domains.consultations.service.offers import can_serve, day_of,
 from yiyuebao_api.domains.consultations.service.opening import check_child, check_pair, people_of
 from yiyuebao_api.domains.consultations.service.settling import earn, give_all_back
 from yiyuebao_api.domains.consultations.service.telling import (
+    grant_clinician,
     move,
     tell_clinician,
     tell_hospital,
     tell_moved,
     tell_patient,
 )
+from yiyuebao_api.domains.grants import service as grants
+from yiyuebao_api.domains.grants.rules import Basis
 from yiyuebao_api.domains.patients.models import Patient
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.kernel.events import announce
@@ -225,6 +228,7 @@ async def change_clinician(
     consultation.offer_id, consultation.measure, consultation.quantity = offer.id, offer.measure, offer.quantity
     consultation.terms = {**terms, "piece": offer.quantity, "piece_fen": offer.price_fen}
     await tx.flush()
+    await grant_clinician(tx, consultation, now)
     await tell_moved(tx, consultation, now)
     body = f"您有新的咨询，订单 {consultation.order_no}，请在 {consultation.promises.answer_minutes} 分钟内回复。"
     await tell_clinician(tx, consultation, "consultation.paid", "新的咨询", body, now)
@@ -236,6 +240,9 @@ async def _hand_over(tx: AsyncSession, consultation: Consultation, people: dict[
     body = f"咨询 {consultation.order_no} 未在承诺时间内回复，患者已更换医护人员。"
     await tell_clinician(tx, consultation, "consultation.taken_away", "咨询已转出", body, now)
     await announce(tx, ConsultationMoved(consultation.id, consultation.accounts, consultation.state, None, now))
+    await grants.close_grants(
+        tx, basis=Basis.CONSULTATION, subject=consultation.id, grantee=consultation.clinician_id, now=now
+    )
     terms = consultation.promises
     consultation.people = people
     consultation.answer_by = now + timedelta(minutes=terms.answer_minutes)

@@ -21,8 +21,8 @@ from yiyuebao_api.domains.consultations.service.telling import tell_marks, tell_
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.problems import FileNotFound
-from yiyuebao_api.domains.files.queries import find_file, lock_own_file, require_file
-from yiyuebao_api.domains.files.rules import Purpose
+from yiyuebao_api.domains.files.queries import find_file, lock_file, require_file
+from yiyuebao_api.domains.files.rules import FileState, Purpose
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, ConsultationFlagId, ConsultationId, FileId, MessageId
 from yiyuebao_api.kernel.problems import NotFound, Problem
 
@@ -187,10 +187,10 @@ async def _locked_file(tx: AsyncSession, sender: AccountId, kind: MessageKind, b
     if purpose is None:
         return None
     file = await require_file(tx, FileId.parse(body["file_id"]), owner=sender, purpose=purpose)
-    try:
-        return await lock_own_file(tx, sender, file.id)
-    except NotFound:  # the sweep was faster
-        raise FileNotFound from None
+    locked = await lock_file(tx, file.id, FileState.READY)
+    if locked is None:  # the sweep was faster
+        raise FileNotFound
+    return locked
 
 
 async def require_message_file(tx: AsyncSession, consultation_id: ConsultationId, message_id: MessageId) -> File:

@@ -8,11 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
 from yiyuebao_api.domains.consultations.models import Consultation, ConsultationMove, Mark, Message
-from yiyuebao_api.domains.consultations.rules import Actor, ConsultState, EndReason, check_move
+from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, check_move
+from yiyuebao_api.domains.grants import service as grants
+from yiyuebao_api.domains.grants.rules import Basis, Scope
 from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import RowId
 
+_SCOPES = {
+    ConsultKind.HEALTH_ADVICE: (Scope.CARE,),
+    ConsultKind.ONLINE_FOLLOW_UP: (Scope.CARE, Scope.RECORDS, Scope.VITALS),
+}
 _OVER = (ConsultState.ENDED, ConsultState.EXPIRED, ConsultState.REFUNDED)
 
 
@@ -27,7 +33,20 @@ async def move(
     consultation.end_reason = because
     consultation.ended_at = now if to in _OVER else None
     await tx.flush()
+    if to is ConsultState.WAITING:
+        await grant_clinician(tx, consultation, now)
+    elif to in _OVER:
+        await grants.close_grants(tx, basis=Basis.CONSULTATION, subject=consultation.id, now=now)
     await tell_moved(tx, consultation, now)
+
+
+async def grant_clinician(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """Paid: who answers may see what this is about; a follow-up shows records and vital signs too, until it is over."""
+    for scope in _SCOPES[consultation.kind]:
+        await grants.open_grant(
+            tx, patient_id=consultation.patient_id, grantee=consultation.clinician_id, basis=Basis.CONSULTATION,
+            scope=scope, subject=consultation.id, now=now,
+        )  # fmt: skip
 
 
 def note(
