@@ -3,7 +3,7 @@
 Refusals (`ProviderRefused.code`):
 
     full           there is no room left; for the operator, and nothing was written
-    taken          an object of this name is there already; a name is never written twice
+    taken          an object of this name is there already; a folder notices, a bucket does not
     missing        there is no such object
     misconfigured  key, bucket or folder is wrong; for the operator
 """

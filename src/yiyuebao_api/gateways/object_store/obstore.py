@@ -14,6 +14,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
@@ -35,6 +36,8 @@ class ObstoreStore:
     def __init__(self, settings: Files) -> None:
         self._timeout = settings.timeout_s
         self._folder: Path | None = None
+        # Not every bucket knows If-None-Match on a PUT; a name holds a random id and is never written twice anyway.
+        self._mode: Literal["create", "overwrite"] = "create" if settings.store is StoreKind.LOCAL else "overwrite"
         self._store: LocalStore | S3Store
         if settings.store is StoreKind.LOCAL:
             settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,9 +50,12 @@ class ObstoreStore:
                 config={
                     "endpoint": settings.endpoint, "region": settings.region, "access_key_id": settings.access_key_id,
                     "secret_access_key": settings.access_key_secret.get_secret_value(),
-                    "virtual_hosted_style_request": settings.virtual_hosted,
+                    "virtual_hosted_style_request": settings.virtual_hosted, "disable_bulk_delete": True,
                 },
-                client_options={"timeout": limit, "connect_timeout": min(limit, timedelta(seconds=3))},
+                client_options={
+                    "timeout": limit, "connect_timeout": min(limit, timedelta(seconds=3)),
+                    "allow_http": settings.endpoint.startswith("http://"),  # production refuses such an endpoint
+                },
                 retry_config={"max_retries": 2, "retry_timeout": limit},
             )  # fmt: skip
 
@@ -57,7 +63,7 @@ class ObstoreStore:
         assert_no_transaction()
         with _told():
             async with asyncio.timeout(self._timeout):
-                await obstore.put_async(self._store, name, content, use_multipart=False, mode="create")
+                await obstore.put_async(self._store, name, content, use_multipart=False, mode=self._mode)
 
     async def get(self, name: str) -> bytes:
         assert_no_transaction()
