@@ -307,7 +307,8 @@ async def turn(
             url, pid = services[name]
             found[name].append(await cell(url, pid, made, given.seconds, pace, tickets=name != "relay"))
     middle = {
-        name: {key: statistics.median(each[key] for each in cells) for key in cells[0]} for name, cells in found.items()
+        name: {key: round(statistics.median(each[key] for each in cells), 2) for key in cells[0]}
+        for name, cells in found.items()
     }
     load = "saturated" if pace is None else f"{given.rate:.0f}/s"
     say(f"\n{connections} connections, {load}: {'per s':>8} {'p50 ms':>8} {'p99 ms':>8} {'cpu µs':>7} {'KB/conn':>8} {'of relay':>9}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import case, literal, update
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -26,6 +26,7 @@ from yiyuebao_api.domains.files.rules import FileState, Purpose
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, ConsultationFlagId, ConsultationId, FileId, MessageId
 from yiyuebao_api.kernel.problems import NotFound, Problem
 
+_COLUMNS = tuple(Message.__table__.columns.keys())
 _COUNTERS = ("last_seq", "spoken_at", "asked", "rounds_used")
 #: What a file must have been uploaded for, to go with a message of that kind.
 _PURPOSES = {MessageKind.IMAGE: Purpose.CONSULTATION_IMAGE, MessageKind.FILE: Purpose.CONSULTATION_FILE}
@@ -72,7 +73,8 @@ class _Room:
     sent: dict[queries.MessageNumber, SentMessage]
     blocks: Collection[tuple[AccountId, AccountId]]
     verified: Collection[ClinicianId]
-    spoken: set[ConsultationId] = field(default_factory=set)
+    spoken: dict[ConsultationId, Consultation] = field(default_factory=dict)
+    said: list[Message] = field(default_factory=list)
 
     def check_pair(self, consultation: Consultation, role: SenderRole) -> None:
         """Raises PairBlocked, ClinicianNotServing."""
@@ -138,25 +140,27 @@ async def send_messages(
             outcomes.append(await _send(tx, room, each, now))
         except Problem as problem:
             outcomes.append(problem)
-    await _store_counters(tx, [found[consultation_id] for consultation_id in sorted(room.spoken, key=lambda each: each.bytes)])
+    if room.said:  # past the unit of work: these are the statements that are run thousands of times a second
+        await _store_counters(tx, [*room.spoken.values()])
+        rows = [{name: getattr(each, name) for name in _COLUMNS} for each in room.said]
+        await tx.execute(insert(Message.__table__), rows)  # type: ignore[arg-type]
     await tx.flush()
     return outcomes
 
 
 async def _store_counters(tx: AsyncSession, spoken: Sequence[Consultation]) -> None:
-    """What every message moves, of many consultations in one statement; whatever else changed is left to the flush."""
-    if len(spoken) < 2:
-        return
-    columns = {name: getattr(Consultation, name) for name in _COUNTERS}
-    values = {
-        name: case(*((Consultation.id == each.id, literal(getattr(each, name), column.type)) for each in spoken))
-        for name, column in columns.items()
-    }
-    at_once = update(Consultation).where(Consultation.id.in_([each.id for each in spoken])).values(values)
-    await tx.execute(at_once.execution_options(synchronize_session=False))
-    for each in spoken:
-        for name in _COUNTERS:
-            set_committed_value(each, name, getattr(each, name))
+    """What every message moves, of all these consultations in one statement."""
+    marks = " ".join(["WHEN %s THEN %s"] * len(spoken))
+    changes = ", ".join(f"{name} = CASE id {marks} END" for name in _COUNTERS)
+    statement = f"UPDATE consultation SET {changes} WHERE id IN ({', '.join(['%s'] * len(spoken))})"  # noqa: S608 (names and marks)
+    ids = [each.id.bytes for each in spoken]
+    values: list[Any] = []
+    for name in _COUNTERS:
+        for each in spoken:
+            value = getattr(each, name)
+            set_committed_value(each, name, value)
+            values += [each.id.bytes, value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value]
+    await (await tx.connection()).exec_driver_sql(statement, (*values, *ids))
 
 
 async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) -> SentMessage:
@@ -173,10 +177,11 @@ async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) 
     await note_spoken(tx, consultation, role, now)
     if file is not None:
         await files.keep(tx, file)
-    message = _next(tx, consultation, sending.sender, role, sending.client_msg_id, sending.kind, content, now)
+    message = _next(consultation, sending.sender, role, sending.client_msg_id, sending.kind, content, now)
     _raise_flags(tx, message, now)
     await tell_message(tx, consultation, message, origin=sending.origin)
-    room.spoken.add(consultation.id)
+    room.spoken[consultation.id] = consultation
+    room.said.append(message)
     sent = room.sent[sending.number] = SentMessage.of(message)
     return sent
 
@@ -310,22 +315,21 @@ async def _append(
     tx: AsyncSession, consultation: Consultation, sender: AccountId, role: SenderRole, number: str, kind: MessageKind,
     body: dict[str, Any], now: datetime,
 ) -> Message:  # fmt: skip
-    message = _next(tx, consultation, sender, role, number, kind, body, now)
+    message = _next(consultation, sender, role, number, kind, body, now)
+    tx.add(message)
     await tx.flush()
     return message
 
 
 def _next(
-    tx: AsyncSession, consultation: Consultation, sender: AccountId, role: SenderRole, number: str, kind: MessageKind,
+    consultation: Consultation, sender: AccountId, role: SenderRole, number: str, kind: MessageKind,
     body: dict[str, Any], now: datetime,
 ) -> Message:  # fmt: skip
     consultation.last_seq += 1
-    message = Message(
+    return Message(
         consultation_id=consultation.id, seq=consultation.last_seq, id=MessageId.new(), sender_id=sender, sender=role,
         client_msg_id=number, kind=kind, body=body, sent_at=now, recalled_by=None, withheld_at=None,
     )  # fmt: skip
-    tx.add(message)
-    return message
 
 
 def _raise_flags(tx: AsyncSession, message: Message, now: datetime) -> None:
