@@ -18,6 +18,8 @@ from tests.scenes.consultations import make_consultation, make_pair, say
 from tests.sockets import FRAMES, PATH, Device, ticket_of
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts import service as accounts
+from yiyuebao_api.domains.accounts.queries import require_account
+from yiyuebao_api.domains.accounts.rules import AccountStatus
 from yiyuebao_api.domains.consultations import live
 from yiyuebao_api.kernel import clock, presence, tickets
 from yiyuebao_api.kernel import live as hub
@@ -148,6 +150,20 @@ async def test_a_wake_up_that_was_lost_keeps_nobody_in(
             tx.info["after_commit"].clear()
         monkeypatch.setattr(live, "_CHECK_S", 0.0)
         assert await phone.closed() == (4401, "session-ended")
+
+
+async def test_an_account_that_was_suspended_is_let_go(
+    api: Api, context: Context, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C02: a ban, whoever wrote it."""
+    pair = await make_pair(api, context)
+    async with Device(url, pair.asking) as phone, Device(url, pair.answering) as doctor:
+        async with context.begin() as tx:
+            (await require_account(tx, pair.asker)).status = AccountStatus.SUSPENDED
+        monkeypatch.setattr(live, "_CHECK_S", 0.0)
+        assert await phone.closed() == (4401, "session-ended")
+        await doctor.say("ping")
+        await doctor.hears("pong")
 
 
 async def test_the_socket_ends_with_the_token_unless_it_is_renewed(api: Api, context: Context, url: str) -> None:

@@ -19,7 +19,7 @@ from yiyuebao_api.domains.accounts.models import (
     StaffCredential,
     WeChatIdentity,
 )
-from yiyuebao_api.domains.accounts.rules import STAFF_IDLE, CodePurpose, SessionFacts, SignInMethod
+from yiyuebao_api.domains.accounts.rules import STAFF_IDLE, AccountStatus, CodePurpose, SessionFacts, SignInMethod
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
@@ -124,10 +124,11 @@ async def look_at_session(
 
 
 async def list_alive(tx: AsyncSession, session_ids: Collection[SessionId], *, now: datetime) -> set[SessionId]:
-    """Which of these sessions still hold."""
+    """Which of these sessions still hold, of accounts that are neither suspended nor closed."""
     asked, alive = list(session_ids), set[SessionId]()
+    whole = select(Session).join(Account, Account.id == Session.account_id).where(Account.status == AccountStatus.ACTIVE)
     for start in range(0, len(asked), 1000):
-        rows = select(Session).where(Session.id.in_(asked[start : start + 1000]))
+        rows = whole.where(Session.id.in_(asked[start : start + 1000]))
         alive |= {each.id for each in (await tx.scalars(rows)).all() if each.facts.is_live(now)}
     return alive
 

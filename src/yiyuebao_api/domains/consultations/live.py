@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter
+from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.websockets import WebSocket
@@ -72,6 +73,9 @@ _RESYNC = live.encoded(frames.RESYNC)
 _PONG = live.encoded(frames.PONG)
 log = structlog.get_logger("yiyuebao.live")
 
+CONNECTED = Gauge("yiyuebao_live_sockets", "Live sockets that said hello")
+STORED = Counter("yiyuebao_live_messages", "Messages of live sockets", ["outcome"])
+
 sockets = APIRouter()
 
 
@@ -121,7 +125,11 @@ class LiveDesk:
 
     async def _store(self, sendings: Sequence[Sending]) -> Sequence[SentMessage | Exception]:
         async with self.database.begin_for_request() as tx:
-            return await service.send_messages(tx, sendings, now=clock.now())
+            outcomes = await service.send_messages(tx, sendings, now=clock.now())
+        refused = sum(isinstance(each, Problem) for each in outcomes)
+        STORED.labels("stored").inc(len(outcomes) - refused)
+        STORED.labels("refused").inc(refused)
+        return outcomes
 
     async def _run(self) -> None:
         while True:
@@ -134,6 +142,7 @@ class LiveDesk:
 
     async def _tick(self) -> None:
         devices = [each for each in self.hub.devices() if isinstance(each, Device)]
+        CONNECTED.set(len(devices))
         now, moment = time.monotonic(), clock.now()
         for device in devices:
             device.look(now, moment)
