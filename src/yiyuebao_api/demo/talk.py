@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+
+from PIL import Image, ImageDraw
+
 from yiyuebao_api.demo.people import Json, Person, new_key, require, until
 from yiyuebao_api.demo.story import APP, Cast, Home, phone_of
 from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK, Purpose
 from yiyuebao_api.kernel.money import yuan
 
+_LIGHT, _RED = (214, 190, 170), (196, 92, 84)
 _PRICE, _ROUNDS = 3000, 5
 _SUMMARY: Json = {
     "complaint": "伤口护理后家人询问饮食与换药间隔", "findings": "图文沟通：无发热，敷料干洁",
-    "advice": "隔日换药，保持干燥；控制血糖，蛋白质摄入充足", "follow_up": "如渗液增多或发热，请到医院就诊", "messages": [1, 2],
+    "advice": "隔日换药，保持干燥；控制血糖，蛋白质摄入充足", "follow_up": "如渗液增多或发热，请到医院就诊", "messages": [1, 2, 3],
 }  # fmt: skip
 
 
@@ -91,6 +96,13 @@ async def _talk(cast: Cast, doctor: Person, talk_id: str) -> None:
     again = await she.post(path, said)
     require(first == again, "同一条消息被存了两次。")
     stage.fact("消息", f"seq {first['seq']}  {first['message_id']}", "sent twice, stored once")
+    await stage.step(she.name, doctor.name, "发一张照片", "a picture: written anew, no place of it kept, encrypted")
+    photo = await she.upload("consultation_image", _photo(), "wound.png")
+    shown = {"client_msg_id": new_key(), "kind": "image", "body": {"file_id": photo["id"]}}
+    picture = await she.post(path, shown)
+    seen = await doctor.get(f"{path}/{picture['message_id']}/file")
+    content = await doctor.fetch(seen["link"]["url"])
+    stage.fact("照片", f"{photo['width']}×{photo['height']}  {len(content)} 字节", "a link of five minutes, for the two")
     await stage.step(cast.neighbour.name, APP, "想偷看", "somebody else looks for it")
     peeked = await cast.neighbour.ask("GET", path)
     require(peeked.status_code == 404, f"别人得到了 {peeked.status_code}。")
@@ -102,4 +114,13 @@ async def _talk(cast: Cast, doctor: Person, talk_id: str) -> None:
     log = await she.get(path, quiet=True)
     for each in log["items"]:
         stage.fact(str(each["seq"]), f"{each['sender']}  {each['body'].get('text', each['kind'])}")
-    require([each["seq"] for each in log["items"]] == [1, 2], "消息的次序不对。")
+    require([each["seq"] for each in log["items"]] == [1, 2, 3], "消息的次序不对。")
+
+
+def _photo() -> bytes:
+    """A wound as a child would draw it."""
+    image = Image.new("RGB", (640, 480), _LIGHT)
+    ImageDraw.Draw(image).ellipse((220, 180, 420, 300), fill=_RED)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

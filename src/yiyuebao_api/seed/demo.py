@@ -21,6 +21,8 @@ from yiyuebao_api.domains.catalogue.service import ensure_reference
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Title
 from yiyuebao_api.domains.clinicians.rules import TITLE_NAMES
 from yiyuebao_api.domains.consents.service import ensure_notices
+from yiyuebao_api.domains.consultations.models import ConsultationOffer, ConsultationTerms
+from yiyuebao_api.domains.consultations.rules import ConsultKind, Measure
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.hospitals.models import Hospital, HospitalMove, HospitalState, Site
 from yiyuebao_api.domains.hospitals.service import add_desk_member
@@ -33,6 +35,7 @@ from yiyuebao_api.kernel.ids import (
     AccountId,
     AddressId,
     ClinicianId,
+    ConsultationOfferId,
     HospitalId,
     PatientId,
     RowId,
@@ -251,6 +254,19 @@ class _World:
             rows.append(_clinician_row(plan, hospital_id, account.id, position, person, self._now))
         for clinician in await self._add_missing(tx, rows):
             await grant_role(tx, clinician.account_id, Mode.CLINICIAN, hospital_id=hospital_id, now=self._now)
+        await self._consultations(tx, plan, rows)
+
+    async def _consultations(self, tx: AsyncSession, plan: PlannedHospital, staff: Sequence[Clinician]) -> None:
+        """Health advice is open everywhere; an online follow-up needs an approval, which nobody has yet."""
+        kind, hospital_id = ConsultKind.HEALTH_ADVICE, staff[0].hospital_id
+        if await tx.get(ConsultationTerms, (hospital_id, kind)) is None:
+            tx.add(ConsultationTerms(
+                hospital_id=hospital_id, kind=kind, is_open=True, min_fen=Fen(1000), max_fen=Fen(10000), changed_at=BEGAN
+            ))  # fmt: skip
+            self._count("consultation_terms")
+        await self._add_missing(tx, [
+            _consultation_offer(plan, each, position, measure) for position, each in enumerate(staff) for measure in Measure
+        ])  # fmt: skip
 
     async def _patients(self) -> None:
         async with self._database.begin() as tx:
@@ -308,6 +324,15 @@ def _clinician_row(
         licence_no=f"2014{plan.sites[0].adcode}{position + 1:05d}",
         licence_valid_until=(now + timedelta(days=3 * 365)).date(), clinical_years=person.years,
         state=ClinicianState.VERIFIED, reason=None, verified_at=now, version=1, created_at=BEGAN,
+    )  # fmt: skip
+
+
+def _consultation_offer(plan: PlannedHospital, clinician: Clinician, position: int, measure: Measure) -> ConsultationOffer:
+    doctor, by_rounds = clinician.kind is ClinicianKind.DOCTOR, measure is Measure.ROUNDS
+    return ConsultationOffer(
+        id=fixed_id(ConsultationOfferId, f"{plan.key}:{position}:{measure}", position), clinician_id=clinician.id,
+        hospital_id=clinician.hospital_id, kind=ConsultKind.HEALTH_ADVICE, measure=measure,
+        quantity=5 if by_rounds else 15, price_fen=Fen(3000 if doctor else 1900), is_open=True, changed_at=BEGAN,
     )  # fmt: skip
 
 

@@ -293,6 +293,24 @@ async def test_money_that_comes_twice_goes_back_once(api: Api, context: Context,
     assert (await act(pair.asking, made["id"], "leave")).json()["refund_due_fen"] == 3000
 
 
+async def test_a_payment_and_a_farewell_at_the_same_moment_lose_no_money(
+    api: Api, context: Context, control: httpx.AsyncClient
+) -> None:
+    pair = await make_pair(api, context)
+    made = await opened(pair, await offer(api, context, pair))
+    phone = await prepaid(pair, made["id"])
+    await asyncio.gather(tap_pay(context, phone), *(act(pair.asking, made["id"], "leave") for _ in range(5)))
+
+    async def promised() -> bool:
+        return len(await rows(context, Refund)) == 1
+
+    await until(promised)
+    row = await row_of(context.database, made["id"])
+    assert row.state in (ConsultState.EXPIRED, ConsultState.REFUNDED)
+    assert (row.end_reason, row.refund_due_fen) == (EndReason.PATIENT, 3000)
+    assert await rows(context, Accrual) == []
+
+
 async def test_an_unpaid_one_lapses_and_can_be_paid_no_more(
     api: Api, context: Context, control: httpx.AsyncClient
 ) -> None:
