@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -154,6 +155,54 @@ async def _seed(settings: Settings, services: int | None) -> None:
         report = await seeding.seed(database, settings, services=services, now=clock.now())
     added = ", ".join(f"{count} {name}" for name, count in report.added.items() if count)
     print(f"added {added}" if report.changed else "everything was there already")
+
+
+class StaffMode(StrEnum):
+    """Who is not registered by anybody inside: desks are registered by the operator."""
+
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+@cli.command()
+def staff(
+    login: Annotated[str, typer.Argument(help="What they sign in with.")],
+    mode: Annotated[StaffMode, typer.Option(help="Operator or auditor; nobody is both.")],
+) -> None:
+    """Register an operator or auditor; prints a password and the secret of the second step, once."""
+    from yiyuebao_api.kernel.problems import Problem
+
+    try:
+        password, address = asyncio.run(_register(Settings(), login, mode))
+    except Problem as refusal:
+        print(refusal.detail.en, file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(f"login     {login.strip().lower()}\npassword  {password}\nTOTP      {address}")
+    print("Shown once. Add the TOTP address to an authenticator; the sign-in asks for its code.")
+
+
+async def _register(settings: Settings, login: str, mode: StaffMode) -> tuple[str, str]:
+    import pyotp
+
+    from yiyuebao_api.domains.accounts.service import create_staff
+    from yiyuebao_api.domains.hospitals.service import new_credentials
+    from yiyuebao_api.kernel import clock, secrets
+    from yiyuebao_api.kernel.database import Database
+    from yiyuebao_api.kernel.tokens import Mode
+
+    password, totp_secret = new_credentials()
+    clock.use_file(settings.clock_file)
+    secrets.install(settings.secrets)
+    database, hashed = Database(settings.database), await secrets.hash_password(password)
+    try:
+        async with database.begin() as tx:
+            await create_staff(
+                tx, login=login, password_hash=hashed, totp_secret=totp_secret, mode=Mode(mode.value),
+                hospital_id=None, now=clock.now(),
+            )  # fmt: skip
+    finally:
+        await database.aclose()
+    return password, pyotp.TOTP(totp_secret).provisioning_uri(name=login, issuer_name="医约宝")
 
 
 @cli.command()

@@ -11,6 +11,7 @@ from yiyuebao_api.domains.grants import models as grants
 from yiyuebao_api.domains.hospitals import models as hospitals
 from yiyuebao_api.domains.nearby import models as nearby
 from yiyuebao_api.domains.notices import models as notices
+from yiyuebao_api.domains.operations import models as operations
 from yiyuebao_api.domains.partners import models as partners
 from yiyuebao_api.domains.patients import models as patients
 from yiyuebao_api.domains.payments import models as payments
@@ -23,8 +24,29 @@ from yiyuebao_api.kernel.database import Model
 metadata = Model.metadata
 
 __all__ = [
-    "accounts", "audit", "bookings", "catalogue", "clinicians", "consents", "consultations", "files", "grants",
-    "hospitals", "idempotency",
-    "inbox", "metadata", "nearby", "notices", "outbox", "partners", "patients", "payments", "presence", "schedules",
-    "settlements", "tickets", "visits",
-]  # fmt: skip
+    "accounts",
+    "audit",
+    "bookings",
+    "catalogue",
+    "clinicians",
+    "consents",
+    "consultations",
+    "files",
+    "grants",
+    "hospitals",
+    "idempotency",
+    "inbox",
+    "metadata",
+    "nearby",
+    "notices",
+    "operations",
+    "outbox",
+    "partners",
+    "patients",
+    "payments",
+    "presence",
+    "schedules",
+    "settlements",
+    "tickets",
+    "visits",
+]

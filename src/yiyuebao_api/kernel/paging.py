@@ -85,7 +85,9 @@ def page(rows: Sequence[Row], paging: Paging, out: Callable[[Row], Item], key: C
     """A page from one row more than asked."""
     shown = rows[: paging.limit]
     more = len(rows) > paging.limit
-    return Page(items=[out(row) for row in shown], next_cursor=cursor_of(key(shown[-1])) if more else None)
+    last = key(shown[-1]) if more else ()
+    values = last if isinstance(last, tuple) else (last,)  # rows ordered by more than their id have more in their key
+    return Page(items=[out(row) for row in shown], next_cursor=cursor_of(*values) if more else None)
 
 
 async def _paging(

@@ -13,7 +13,7 @@ from tests.scenes.accounts import make_account, make_staff, new_phone, sign_in
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts import service
 from yiyuebao_api.domains.accounts.models import Account, RefreshToken, Role, Session, SmsCode
-from yiyuebao_api.domains.accounts.problems import LoginTaken
+from yiyuebao_api.domains.accounts.problems import DutiesNotSeparate, LoginTaken
 from yiyuebao_api.domains.accounts.queries import list_roles, openid_of, phone_of
 from yiyuebao_api.domains.accounts.rules import CodePurpose
 from yiyuebao_api.kernel import clock
@@ -95,3 +95,17 @@ async def test_purge_forgets_what_is_over(database: Database, context: Context) 
     counted = [await count(database, kind) for kind in (Session, RefreshToken, SmsCode, Account)]
     assert counted == [0, 0, 0, 1]
     assert old.account_id
+
+
+@pytest.mark.parametrize(("first", "second"), [(Mode.OPERATOR, Mode.AUDITOR), (Mode.AUDITOR, Mode.OPERATOR)])
+async def test_who_decides_is_not_who_checks(database: Database, first: Mode, second: Mode) -> None:
+    """An operator who could also read the audit as its auditor would be the judge of their own decisions."""
+    account = await make_account(database)
+    async with database.begin() as tx:
+        await service.grant_role(tx, account.id, first, hospital_id=None, now=clock.now())
+    with pytest.raises(DutiesNotSeparate):
+        async with database.begin() as tx:
+            await service.grant_role(tx, account.id, second, hospital_id=None, now=clock.now())
+    async with database.begin() as tx:
+        await service.revoke_role(tx, account.id, first, hospital_id=None, now=clock.now())
+        await service.grant_role(tx, account.id, second, hospital_id=None, now=clock.now())

@@ -112,6 +112,16 @@ class HospitalNeeded(Problem):
     detail = Words("您在多家机构拥有该身份，请指明 hospital_id。", "Held at several hospitals; name one.")
 
 
+class DutiesNotSeparate(Problem):
+    """Who decides must not be who checks the decisions (等级保护: 三权分立)."""
+
+    status, code = 409, "duties-not-separate"
+    title = Words("职责须分离", "Duties must be separate")
+    detail = Words(
+        "运营与审计须由不同的人担任，请使用另一个账户。", "Operator and auditor must be two people; take another account."
+    )
+
+
 class LoginTaken(Problem):
     status, code = 409, "login-taken"
     title = Words("登录名已被使用", "Login taken")

@@ -12,6 +12,9 @@ from math import ceil
 from yiyuebao_api.kernel.clock import today
 from yiyuebao_api.kernel.tokens import Mode
 
+#: Who may not be one person: the operator decides, the auditor looks at the decisions.
+OPPOSITES = {Mode.OPERATOR: Mode.AUDITOR, Mode.AUDITOR: Mode.OPERATOR}
+
 #: RULE-10.
 CODE_LIFE, CODE_TRIES = timedelta(minutes=5), 5
 

@@ -1,12 +1,15 @@
-"""Jobs and the audit on the wire."""
+"""Jobs, queues and the audit on the wire."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Self
 
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
+from yiyuebao_api.domains.operations.models import Waiting
+from yiyuebao_api.domains.operations.rules import DEADLINES, DECIDED_AT, QueueKind, is_free
 from yiyuebao_api.kernel.audit import NAMED, AuditEntry, Report
 from yiyuebao_api.kernel.ids import AccountId, AuditId, HospitalId, JobId, PatientId
 from yiyuebao_api.kernel.outbox import JobState, OutboxJob
@@ -80,3 +83,45 @@ class VerificationOut(Out):
             head_digest=found.head.digest.hex() if found.head else None, unsealed=len(found.unsealed),
             changed=found.changed[:NAMED], removed=found.removed[:NAMED], broken_seals=found.broken_seals[:NAMED],
         )  # fmt: skip
+
+
+class QueueOut(Out):
+    """A queue at a glance."""
+
+    kind: QueueKind
+    waiting: int = Field(ge=0)
+    overdue: int = Field(ge=0, description="Of these, past their deadline.")
+    oldest_since: Moment | None
+    decide_within_hours: float = Field(examples=[48])
+
+
+class QueueItemOut(Out):
+    """Something that waits for a decision. `decided_at` is where: the routes of the domain that owns it."""
+
+    kind: QueueKind
+    subject: str = Field(examples=["cln_01kj4y8x3hf7a9cq2v5b6n8m0t"])
+    since: Moment
+    due_at: Moment
+    overdue: bool
+    claimed_by_me: bool
+    claimed_until: Moment | None = Field(description="An operator is at it until then; null: free.")
+    decided_at: str = Field(examples=["/v1/operator/clinicians/cln_01kj4y8x3hf7a9cq2v5b6n8m0t"])
+
+    @classmethod
+    def of(cls, kind: QueueKind, item: Waiting, me: AccountId, now: datetime) -> Self:
+        due_at = item.since + DEADLINES[kind]
+        held = item.claim is not None and not is_free(item.claim.claimed_until, now)
+        return cls(
+            kind=kind, subject=str(item.subject), since=item.since, due_at=due_at, overdue=due_at < now,
+            claimed_by_me=held and item.claim is not None and item.claim.account_id == me,
+            claimed_until=item.claim.claimed_until if held and item.claim is not None else None,
+            decided_at=DECIDED_AT[kind].format(id=item.subject),
+        )  # fmt: skip
+
+
+class QueueClaimOut(Out):
+    """Who keeps it, and until when."""
+
+    kind: QueueKind
+    subject: str
+    claimed_until: Moment

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.accounts.models import Account, Role, Session, StaffCredential
-from yiyuebao_api.domains.accounts.problems import LoginTaken
+from yiyuebao_api.domains.accounts.problems import DutiesNotSeparate, LoginTaken
 from yiyuebao_api.domains.accounts.queries import (
     find_account_by_phone,
     find_role,
@@ -21,7 +21,7 @@ from yiyuebao_api.domains.accounts.queries import (
     phone_index,
     require_account,
 )
-from yiyuebao_api.domains.accounts.rules import AccountStatus, EndReason
+from yiyuebao_api.domains.accounts.rules import OPPOSITES, AccountStatus, EndReason
 from yiyuebao_api.kernel import live
 from yiyuebao_api.kernel.database import is_duplicate
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, RowId
@@ -80,8 +80,13 @@ async def create_staff(
 async def grant_role(
     tx: AsyncSession, account_id: AccountId, mode: Mode, *, hospital_id: HospitalId | None, now: datetime
 ) -> None:
-    """Let an account act in `mode`, for a hospital or for none. Granting twice is granting once."""
+    """Let an account act in `mode`, for a hospital or for none. Granting twice is granting once.
+
+    Raises DutiesNotSeparate: nobody is operator and auditor.
+    """
     await lock_account(tx, account_id)
+    if (opposite := OPPOSITES.get(mode)) and any(role.mode is opposite for role in await list_roles(tx, account_id)):
+        raise DutiesNotSeparate
     role = await find_role(tx, account_id, mode, hospital_id)
     if role is None:
         tx.add(Role(

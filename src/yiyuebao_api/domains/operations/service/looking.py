@@ -1,4 +1,4 @@
-"""What the platform's own people do beside looking."""
+"""What a look at the audit leaves, and reading all of it."""
 
 from __future__ import annotations
 
