@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.client import Api, refused
 from tests.scenes.accounts import sign_in
-from yiyuebao_api.domains.operations import service
+from yiyuebao_api.domains.operations.service import looking
 from yiyuebao_api.kernel import audit, clock
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import AccountId, AuditId, BookingId, HospitalId, PatientId
@@ -85,7 +85,7 @@ async def test_the_auditor_s_own_look_is_noted(auditor: Api, noted: list[AuditId
 async def test_an_export_is_one_object_a_line_oldest_first(
     auditor: Api, noted: list[AuditId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "AT_ONCE", 3)
+    monkeypatch.setattr(looking, "AT_ONCE", 3)
     answer = await auditor.get(f"{URL}/export")
     assert answer.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in answer.text.splitlines()]
