@@ -76,7 +76,7 @@ async def count_waiting(tx: AsyncSession, kind: QueueKind, overdue_before: datet
 async def require_queue_of(tx: AsyncSession, subject: str) -> QueueKind:
     """The queue in which that id waits: its prefix says which. Raises NotFound."""
     for kind, source in _SOURCES.items():
-        if subject.startswith(source.kind.prefix + "_"):
+        if subject.partition("_")[0] == source.kind.prefix:
             try:
                 wanted = source.kind.parse(subject)
             except ValueError:
