@@ -287,6 +287,7 @@ def _start(plan: Plan, programs: Programs) -> None:
         "PYTHONUNBUFFERED": "1",
         "YIYUEBAO_ENVIRONMENT": "development",
         "YIYUEBAO_CLOCK_FILE": str(plan.data / "clock"),
+        "YIYUEBAO_FILES__FOLDER": str(plan.data / "files"),
         "YIYUEBAO_DATABASE__URL": mariadb.url("yiyuebao"),
         "YIYUEBAO_REDIS__URL": redis.url,
         "YIYUEBAO_WECHAT_PAY__NOTIFY_BASE_URL": plan.url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import os
@@ -21,6 +22,7 @@ from tests.scenes.files import URL, document, picture, send, uploaded, written
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.files import service
 from yiyuebao_api.domains.files.problems import StorageFull, UploadLimit
+from yiyuebao_api.domains.files.routes import OF_ONE_ACCOUNT
 from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.gateways.object_store.obstore import ObstoreStore
 from yiyuebao_api.kernel import clock
@@ -162,6 +164,20 @@ async def test_shapes_that_are_refused(me: Person, database: Database) -> None:
 async def test_wrong_callers(api: Api, database: Database) -> None:
     refused(await send(api, picture()), 401, "unauthenticated")
     assert await rows(database) == []
+
+
+async def test_a_stranger_is_refused_before_the_form_is_read(api: Api) -> None:
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    refused(await api.post(URL, content=b"no form at all", headers=form), 401, "unauthenticated")
+
+
+async def test_so_many_at_once(me: Person, stranger: Person, database: Database) -> None:
+    sent = [picture(size=(1000, 1000))] * 14
+    others, answers = stranger.api, await asyncio.gather(*(send(me.api, each) for each in sent))
+    assert sorted(each.status_code for each in answers) == [201] * OF_ONE_ACCOUNT + [503] * 5
+    assert {each.headers["retry-after"] for each in answers if each.status_code == 503} == {"2"}
+    assert len(await rows(database)) == OF_ONE_ACCOUNT
+    assert (await send(me.api, picture())).status_code == (await send(others, picture())).status_code == 201
 
 
 async def test_so_many_a_day(me: Person, context: Context, database: Database) -> None:

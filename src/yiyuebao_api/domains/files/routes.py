@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.requests import HTTPConnection
 
 from yiyuebao_api.domains.accounts.guards import Anyone, Member
@@ -35,11 +37,43 @@ from yiyuebao_api.gateways.object_store import Store
 from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Transactions
 from yiyuebao_api.kernel.idempotency import OnceRoute
-from yiyuebao_api.kernel.ids import FileId
-from yiyuebao_api.kernel.problems import NotFound, ProviderDown, merge, refuses
+from yiyuebao_api.kernel.ids import AccountId, FileId
+from yiyuebao_api.kernel.problems import NotFound, ProviderDown, ServiceUnavailable, Unauthenticated, merge, refuses
+from yiyuebao_api.kernel.tokens import claims_of
 from yiyuebao_api.settings import Files
 
-router = APIRouter(prefix="/v1/files", tags=["files"], route_class=OnceRoute)
+#: Uploads of one account at a time (a phone picks at most nine pictures), and of everybody in this process: each holds
+#: its megabytes from the first byte on.
+OF_ONE_ACCOUNT, OF_EVERYBODY = 9, 32
+
+
+class BeforeTheBody(OnceRoute):
+    """FastAPI reads a form before it asks who sends it; here strangers and the tenth upload are refused first."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.methods != {"POST"}:
+            return handle
+        senders: Counter[AccountId] = Counter()
+
+        async def asked_first(request: Request) -> Response:
+            claims = claims_of(request)
+            if claims is None:
+                raise Unauthenticated
+            if senders[claims.account_id] >= OF_ONE_ACCOUNT or senders.total() >= OF_EVERYBODY:
+                raise ServiceUnavailable(retry_after=2)
+            senders[claims.account_id] += 1
+            try:
+                return await handle(request)
+            finally:
+                senders[claims.account_id] -= 1
+                if not senders[claims.account_id]:
+                    del senders[claims.account_id]
+
+        return asked_first
+
+
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=BeforeTheBody)
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _CONTENT: dict[int | str, dict[str, Any]] = {
