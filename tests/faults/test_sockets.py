@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.client import Api
-from tests.faults.processes import Service
+from tests.faults.processes import Process, Service
 from tests.scenes.consultations import make_consultation, make_pair, say
 from tests.servers import Redis
 from tests.sockets import Device
@@ -134,3 +134,10 @@ async def test_a_process_that_is_killed_keeps_nobody_online(
             assert time.monotonic() - killed < 46
         await phone.hears("presence", presence="offline", who="clinician", within=20)
         pinging.cancel()
+
+
+async def test_several_processes_without_redis_are_refused(env: Mapping[str, str], tmp_path: Path) -> None:
+    """The accident: half of the patients heard half of the doctors, depending on which process they had reached."""
+    with Process(tmp_path, env, "serve", "--workers", "2") as refused:
+        assert await asyncio.to_thread(refused.ended, within=60) == 2
+        assert "YIYUEBAO_REDIS__URL" in refused.last_words()

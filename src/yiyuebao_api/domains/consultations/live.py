@@ -465,7 +465,7 @@ class Device:
             self._reading = None
 
     async def _catch_up(self, consultation_id: ConsultationId, place: Place) -> None:
-        for pause in (0.1, 0.3, 1.0, 3.0, None):
+        for pause in (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, None):
             try:
                 if await self._read_log(consultation_id, place):
                     place.behind = False
