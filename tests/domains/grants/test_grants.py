@@ -19,7 +19,7 @@ from yiyuebao_api.domains.grants.service import close_grants, open_grant
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.database import Database
-from yiyuebao_api.kernel.ids import BookingId, ClinicianId, GrantId, HospitalId, PatientId
+from yiyuebao_api.kernel.ids import BookingId, ClinicianId, ConsultationId, GrantId, HospitalId, PatientId
 from yiyuebao_api.kernel.problems import NotFound
 from yiyuebao_api.kernel.tokens import Mode
 
@@ -173,6 +173,20 @@ async def test_what_a_booking_needs_is_not_revoked(cast: Cast) -> None:
         assert body["subject"] == str(cast.booking.id)
     assert all(row.revoked_at is None for row in await rows(cast.database))
     assert (await cast.as_nurse.get(f"/v1/visits/{visit_id}")).json()["patient"]["name"] == "陈秀英"
+
+
+async def test_what_a_consultation_needs_is_not_revoked(cast: Cast) -> None:
+    subject = ConsultationId.new()
+    async with cast.database.begin() as tx:
+        for scope in (Scope.CARE, Scope.RECORDS):
+            await open_grant(
+                tx, patient_id=cast.booking.patient_id, grantee=cast.nurse.id, basis=Basis.CONSULTATION, scope=scope,
+                subject=subject, now=clock.now(),
+            )  # fmt: skip
+    held = {each["scope"]: each["id"] for each in await mine(cast) if each["basis"] == "consultation"}
+    url = "/v1/grants/{}/revoke"
+    refused(await cast.as_patient.post(url.format(held["care"])), 409, "grant-needed-by-consultation")
+    assert (await cast.as_patient.post(url.format(held["records"]))).status_code == 200
 
 
 async def test_revoking_counts_from_the_next_request_on(cast: Cast) -> None:

@@ -8,5 +8,5 @@ longer do; every guard on a patient's data that others hold asks `has_grant`, or
 
 Invariants: a grant is open from `from_at` until `until_at` unless it was revoked · there is one per subject, grantee and
 scope: opening it again revives it · closing and revoking count from the next request on (RULE-107) · nobody revokes what a
-booking still needs: they cancel the booking, which closes it.
+booking or a consultation still needs: they cancel or leave it, which closes the grant.
 """

@@ -12,7 +12,7 @@ from yiyuebao_api.domains.accounts.guards import Patient
 from yiyuebao_api.domains.grants import queries, service
 from yiyuebao_api.domains.grants.guards import OwnGrant
 from yiyuebao_api.domains.grants.models import Grant
-from yiyuebao_api.domains.grants.problems import GrantNeededByBooking
+from yiyuebao_api.domains.grants.problems import GrantNeededByBooking, GrantNeededByConsultation
 from yiyuebao_api.domains.grants.rules import GranteeKind
 from yiyuebao_api.domains.grants.schemas import GrantOut, LookOut
 from yiyuebao_api.domains.patients.guards import OwnPatient
@@ -51,9 +51,12 @@ async def list_access_log(caller: Patient, patient: OwnPatient, paging: Pages, t
     return page(rows, paging, lambda row: LookOut.of(row, hospitals, staff), lambda row: row.id)
 
 
-@router.post("/{grant_id}/revoke", summary="撤销授权", responses=refuses(NotFound, GrantNeededByBooking))
+@router.post(
+    "/{grant_id}/revoke", summary="撤销授权",
+    responses=refuses(NotFound, GrantNeededByBooking, GrantNeededByConsultation),
+)  # fmt: skip
 async def revoke_grant(caller: Patient, grant: OwnGrant, tx: Tx, now: Now) -> GrantOut:
-    """Take a grant back; it counts from the next request on. What a booking still needs is closed by cancelling it."""
+    """Take a grant back; it counts from the next request on. What is still needed is closed by what needs it."""
     revoked = await service.revoke_grant(tx, grant, account_id=caller.account_id, now=now)
     return (await _shown(tx, [revoked], now))[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from yiyuebao_api.domains.grants.problems import GrantNeededByBooking
+from yiyuebao_api.domains.grants.problems import GrantNeededByBooking, GrantNeededByConsultation
 
 #: How long whoever served somebody still sees them whole after the confirmation: questions come the day after.
 AFTERWARDS = timedelta(hours=24)
@@ -42,10 +42,17 @@ def is_open(from_at: datetime, until_at: datetime | None, revoked_at: datetime |
     return revoked_at is None and from_at <= now and (until_at is None or now < until_at)
 
 
-def check_revocable(basis: Basis, until_at: datetime | None, subject: str) -> None:
-    """What a booking opened without an end is needed until the visit is over. Raises GrantNeededByBooking."""
-    if basis is Basis.BOOKING and until_at is None:
+def check_revocable(basis: Basis, scope: Scope, until_at: datetime | None, subject: str) -> None:
+    """What is needed to carry out what was agreed stays open until that is over; records and vital signs never must.
+
+    Raises GrantNeededByBooking, GrantNeededByConsultation.
+    """
+    if until_at is not None or scope is not Scope.CARE:
+        return
+    if basis is Basis.BOOKING:
         raise GrantNeededByBooking(subject=subject)
+    if basis is Basis.CONSULTATION:
+        raise GrantNeededByConsultation(subject=subject)
 
 
 #: What an audit row's action means to the person whose data it was.
@@ -61,6 +68,8 @@ DEEDS: dict[str, str] = {
     "visits.start": "开始服务",
     "visits.finish": "完成服务",
     "visits.read_record": "查看护理记录",
+    "operations.list_audit": "审计查询",
+    "operations.export_audit": "审计导出",
     "consultations.read": "查看咨询",
     "consultations.read_proof": "查看诊断证明",
     "consultations.review": "平台审核咨询内容",

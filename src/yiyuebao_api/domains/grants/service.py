@@ -85,11 +85,11 @@ def note_look(
 async def revoke_grant(tx: AsyncSession, grant: Grant, *, account_id: AccountId, now: datetime) -> Grant:
     """The patient's side takes a grant back; from the next request on it is gone. Again, it is the same.
 
-    Raises GrantNeededByBooking.
+    Raises GrantNeededByBooking, GrantNeededByConsultation.
     """
     grant = await queries.lock_grant(tx, grant.id)
     if grant.revoked_at is None:
-        check_revocable(grant.basis, grant.until_at, grant.subject)
+        check_revocable(grant.basis, grant.scope, grant.until_at, grant.subject)
         grant.revoked_at = now
         audit.note(
             tx, actor=account_id, mode=Mode.PATIENT, action="grants.revoke", subject_patient=grant.patient_id,
