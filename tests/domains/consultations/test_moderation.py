@@ -97,6 +97,19 @@ async def test_only_the_operator_reviews_and_only_the_two_report(api: Api, conte
     assert refused(await operator.get(missing), 404, "not-found")
 
 
+async def test_a_complaint_that_is_repeated_fills_no_queue(api: Api, context: Context) -> None:
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair)
+    path = f"/v1/consultations/{talk.id}/reports"
+    answers = await asyncio.gather(*(pair.asking.post(path, json={"about": "abuse"}) for _ in range(10)))
+    assert {each.status_code for each in answers} == {204}
+    assert (await pair.asking.post(path, json={"about": "fraud"})).status_code == 204
+    assert (await pair.answering.post(path, json={"about": "abuse"})).status_code == 204
+    operator = await as_operator(api, context.database)
+    flags = (await operator.get("/v1/operator/consultations/flags")).json()["items"]
+    assert sorted(each["rule"] for each in flags) == ["abuse", "abuse", "fraud"]
+
+
 async def test_a_block_holds_until_whoever_made_it_takes_it_back(api: Api, context: Context) -> None:
     pair = await make_pair(api, context)
     talk = await make_consultation(context.database, pair, state=ConsultState.ACTIVE)

@@ -426,6 +426,17 @@ async def list_flags(tx: AsyncSession, state: FlagState, paging: Paging) -> Sequ
     return (await tx.scalars(newest_first(found, Flag.id, ConsultationFlagId, paging))).all()
 
 
+async def find_open_report(
+    tx: AsyncSession, consultation_id: ConsultationId, reporter: AccountId, rule: str, seq: int | None
+) -> Flag | None:
+    """The same complaint of the same person, while it waits. The caller holds the consultation's row lock."""
+    same = select(Flag).where(
+        Flag.consultation_id == consultation_id, Flag.reporter_id == reporter, Flag.rule == rule,
+        Flag.state == FlagState.OPEN, Flag.seq.is_(None) if seq is None else Flag.seq == seq,
+    )  # fmt: skip
+    return (await tx.scalars(same.limit(1))).one_or_none()
+
+
 async def require_flag(tx: AsyncSession, flag_id: ConsultationFlagId) -> Flag:
     """Raises NotFound."""
     found = await tx.get(Flag, flag_id)

@@ -21,10 +21,17 @@ async def report(
     tx: AsyncSession, consultation: Consultation, reporter: AccountId, *, rule: str, words: str | None,
     message_id: MessageId | None, now: datetime,
 ) -> Flag:  # fmt: skip
-    """One of the two asks for a look. Raises NotFound for a message of another consultation."""
+    """One of the two asks for a look; the same complaint again, while it waits, is the same flag.
+
+    Locks the consultation. Raises NotFound for a message of another consultation.
+    """
     message = await queries.require_message(tx, consultation.id, message_id) if message_id is not None else None
+    seq = message.seq if message else None
+    await queries.lock_consultation(tx, consultation.id)
+    if known := await queries.find_open_report(tx, consultation.id, reporter, rule, seq):
+        return known
     flag = Flag(
-        id=ConsultationFlagId.new(), consultation_id=consultation.id, seq=message.seq if message else None,
+        id=ConsultationFlagId.new(), consultation_id=consultation.id, seq=seq,
         kind=FlagKind.REPORT, rule=rule, words=words, reporter_id=reporter, state=FlagState.OPEN, decided_by=None,
         decision=None, decided_at=None, created_at=now,
     )  # fmt: skip
