@@ -13,6 +13,7 @@ from tests.sockets import Device
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.models import Block, Message
+from yiyuebao_api.domains.consultations.queries import lock_consultation
 from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind
 from yiyuebao_api.domains.consultations.service import Sending, SentMessage
 from yiyuebao_api.kernel import clock
@@ -85,3 +86,19 @@ async def test_a_crowd_over_sockets_shares_transactions_and_keeps_its_order(
             assert [seq for seq, _ in heard.messages] == other
     for each in devices:
         await each.__aexit__()
+
+
+async def test_a_consultation_that_somebody_holds_keeps_only_its_own_people_waiting(
+    api: Api, context: Context, url: str
+) -> None:
+    pairs = [await make_pair(api, context) for _ in range(3)]
+    talks = [await make_consultation(context.database, each) for each in pairs]
+    async with Device(url, pairs[0].asking) as held, Device(url, pairs[1].asking) as free, Device(url, pairs[2].asking) as other:
+        async with context.begin() as tx:
+            await lock_consultation(tx, talks[0].id)
+            fields = {"consultation_id": str(talks[0].id), "kind": "text", "body": {"text": "等"}}
+            await held.say("message.send", client_msg_id="m-1", **fields)
+            acks = await asyncio.gather(free.send(talks[1].id, "不等"), other.send(talks[2].id, "不等"))
+            assert [each["seq"] for each in acks] == [1, 1]
+            assert (await held.hears("error", client_msg_id="m-1"))["code"] == "service-unavailable"
+        assert (await held.send(talks[0].id, "等", number="m-1"))["seq"] == 1
