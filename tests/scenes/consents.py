@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,15 +12,22 @@ from yiyuebao_api.domains.consents.queries import list_current_notices
 from yiyuebao_api.domains.consents.rules import CONCERNS, Answer, Audience, Concerns, Method, Purpose, Signer
 from yiyuebao_api.domains.consents.service import ensure_notices
 from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import AccountId, ConsentId, PatientId, SessionId
+
+_one_at_a_time = asyncio.Lock()
+
+
+async def publish(database: Database) -> None:
+    """The first notices, once: a hundred patients made at the same moment would meet in a deadlock over them."""
+    async with _one_at_a_time, database.begin() as tx:
+        if not await list_current_notices(tx):
+            await ensure_notices(tx, now=clock.now())
 
 
 async def agree(tx: AsyncSession, account_id: AccountId, *patients: PatientId, child: bool = False) -> None:
     """The account agrees to everything but marketing, for itself and for each of these patients; again is once."""
     notices = {(each.purpose, each.audience): each for each in await list_current_notices(tx)}
-    if not notices:
-        await ensure_notices(tx, now=clock.now())
-        notices = {(each.purpose, each.audience): each for each in await list_current_notices(tx)}
     own = [
         _given(account_id, None, notices[purpose, Audience.GENERAL])
         for purpose in Purpose

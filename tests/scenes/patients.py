@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tests.scenes.consents import agree
+from tests.scenes.consents import agree, publish
 from yiyuebao_api.domains.patients.models import Address, Patient
 from yiyuebao_api.domains.patients.rules import RealName, Relation, Sex
 from yiyuebao_api.kernel import clock
@@ -30,6 +30,8 @@ async def make_patient(
         real_name=RealName.VERIFIED if verified else RealName.UNVERIFIED, verified_at=now if verified else None,
         version=1, created_at=now, deleted_at=None,
     )  # fmt: skip
+    if agreed:
+        await publish(database)
     async with database.begin() as tx:
         tx.add(patient)
         await tx.flush()
