@@ -16,7 +16,13 @@ from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.bookings import service as bookings
 from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
 from yiyuebao_api.domains.catalogue.events import OfferChanged
-from yiyuebao_api.domains.clinicians.events import StaffChanged
+from yiyuebao_api.domains.clinicians import service as clinicians
+from yiyuebao_api.domains.clinicians.events import (
+    ClinicianWentOffline,
+    PaperRunsOut,
+    QualificationDecided,
+    StaffChanged,
+)
 from yiyuebao_api.domains.consents.events import ConsentWithdrawn
 from yiyuebao_api.domains.consultations import live as sockets
 from yiyuebao_api.domains.consultations import service as consultations
@@ -24,6 +30,7 @@ from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMo
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.nearby import service as nearby
+from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.domains.payments import service as payments
 from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
@@ -56,6 +63,9 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     BookingCancelled: [visits.note_booking_ended],
     BookingRefused: [visits.note_booking_ended],
     SharesReleased: [],
+    ClinicianWentOffline: [visits.note_clinician_offline],
+    PaperRunsOut: [notices.note_paper_runs_out],
+    QualificationDecided: [notices.note_qualification_decided],
     MessageSent: [sockets.note_message_sent],
     MessageRecalled: [sockets.note_message_recalled],
     MarksMoved: [sockets.note_marks_moved],
@@ -146,11 +156,16 @@ async def _sweep_files(c: Context) -> None:
     await files.sweep(c.begin, c.gateways.store, now=clock.now(), system_now=clock.system_now())
 
 
+async def _watch_expiry(c: Context) -> None:
+    await clinicians.watch_expiry(c.begin, now=clock.now())
+
+
 TIMERS: Mapping[str, Timer[Context]] = {
     "audit.seal": Timer(_seal_audit, audit.SEALED_WITHIN / 2),
     "idempotency.purge": Timer(_purge_keys, timedelta(hours=1)),
     "files.sweep": Timer(_sweep_files, timedelta(minutes=30)),
     "accounts.purge": Timer(_purge_sessions, timedelta(hours=1)),
+    "clinicians.watch_expiry": Timer(_watch_expiry, timedelta(hours=1)),
     "live.purge": Timer(_purge_live, timedelta(hours=1)),
     "settlements.check_books": Timer(_check_books, timedelta(hours=6)),
 }

@@ -8,19 +8,34 @@ from fastapi import APIRouter, Query, Response
 
 from yiyuebao_api.domains.accounts import guards
 from yiyuebao_api.domains.clinicians import queries, service
-from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState
+from yiyuebao_api.domains.clinicians.guards import OwnQualification
+from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Qualification
 from yiyuebao_api.domains.clinicians.problems import (
     ClinicianAlreadyRegistered,
+    ClinicianBarred,
     ClinicianStateRefused,
     ClinicianUnqualified,
+    QualificationAlreadyOpen,
+    QualificationNotAcceptable,
+    QualificationOfOtherKind,
+    QualificationStateRefused,
     TitleOfOtherKind,
 )
-from yiyuebao_api.domains.clinicians.rules import may_serve
+from yiyuebao_api.domains.clinicians.rules import QualificationState, may_serve, read_certificate
 from yiyuebao_api.domains.clinicians.schemas import (
+    AdverseRecordIn,
     ClinicianFileIn,
     ClinicianFileOut,
     ClinicianIn,
     ClinicianOut,
+    QualificationApprovalIn,
+    QualificationFieldsIn,
+    QualificationIn,
+    QualificationOut,
+    QualificationRejectionIn,
+    ReadinessIn,
+    ReadingOut,
+    RecognisedIn,
 )
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
 from yiyuebao_api.domains.hospitals.schemas import DecisionReasonIn
@@ -28,7 +43,7 @@ from yiyuebao_api.kernel.clock import Now
 from yiyuebao_api.kernel.database import Tx
 from yiyuebao_api.kernel.editing import IfMatch, PreconditionFailed, PreconditionRequired, tag, tagged
 from yiyuebao_api.kernel.idempotency import OnceRoute
-from yiyuebao_api.kernel.ids import ClinicianId, HospitalId
+from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, QualificationId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
 from yiyuebao_api.kernel.problems import NotFound, merge, refuses
 
@@ -40,6 +55,11 @@ operator = APIRouter(prefix="/v1/operator/clinicians", tags=["clinicians"], rout
 def _file(clinician: Clinician, response: Response, now: Now) -> ClinicianFileOut:
     tag(response, clinician.version)
     return ClinicianFileOut.file(clinician, may_serve(clinician, service.day_of(now)))
+
+
+def _paper(paper: Qualification, response: Response) -> QualificationOut:
+    tag(response, paper.version)
+    return QualificationOut.of(paper)
 
 
 # ── for everybody, and for oneself ───────────────────────────────────────────────────────────────────────────────────
@@ -64,6 +84,82 @@ async def show_my_file(caller: guards.Clinician, response: Response, tx: Tx, now
     if clinician is None:
         raise NotFound
     return _file(clinician, response, now)
+
+
+@public.get("/mine", summary="我的全部执业登记")
+async def list_my_files(caller: guards.Member, tx: Tx, now: Now) -> list[ClinicianFileOut]:
+    """What the caller is at every hospital that registered them, verified or not yet."""
+    today = service.day_of(now)
+    rows = await queries.list_clinicians_of_account(tx, caller.account_id)
+    return [ClinicianFileOut.file(row, may_serve(row, today)) for row in rows]
+
+
+@public.post("/qualifications/reading", summary="识别证书文字")
+async def read_qualification(caller: guards.Member, body: RecognisedIn) -> ReadingOut:
+    """Fill in a certificate from recognised lines, for the person to confirm; nothing is kept."""
+    return ReadingOut.of(read_certificate(body.kind, body.lines))
+
+
+@public.post(
+    "/qualifications",
+    status_code=201,
+    summary="填写执业证书",
+    responses=merge(
+        refuses(NotFound, ClinicianStateRefused, QualificationOfOtherKind, QualificationAlreadyOpen), tagged(201)
+    ),
+)
+async def begin_qualification(
+    caller: guards.Member, body: QualificationIn, response: Response, tx: Tx, now: Now
+) -> QualificationOut:
+    """Begin a certificate of one's own file, as a draft."""
+    return _paper(await service.begin_qualification(tx, caller.account_id, body, now=now), response)
+
+
+@public.get("/qualifications", summary="我的证书", responses=refuses(InvalidCursor))
+async def list_qualifications(caller: guards.Member, paging: Pages, tx: Tx) -> Page[QualificationOut]:
+    """The certificates of the caller's own files, in every state."""
+    rows = await queries.list_qualifications_of(tx, caller.account_id, paging)
+    return page(rows, paging, QualificationOut.of, lambda row: row.id)
+
+
+@public.get("/qualifications/{qualification_id}", summary="证书详情", responses=merge(refuses(NotFound), tagged()))
+async def show_qualification(paper: OwnQualification, response: Response) -> QualificationOut:
+    """One of the caller's own certificates."""
+    return _paper(paper, response)
+
+
+@public.put(
+    "/qualifications/{qualification_id}",
+    summary="修改证书",
+    responses=merge(
+        refuses(NotFound, QualificationStateRefused, PreconditionRequired, PreconditionFailed), tagged()
+    ),
+)
+async def edit_qualification(
+    paper: OwnQualification, expected: IfMatch, body: QualificationFieldsIn, response: Response, tx: Tx
+) -> QualificationOut:
+    """Correct a draft or a rejected certificate; a submitted one is withdrawn first."""
+    return _paper(await service.edit_qualification(tx, paper.id, body, expected), response)
+
+
+@public.post(
+    "/qualifications/{qualification_id}/submit",
+    summary="提交证书审核",
+    responses=merge(refuses(NotFound, QualificationStateRefused, QualificationNotAcceptable), tagged()),
+)
+async def submit_qualification(paper: OwnQualification, response: Response, tx: Tx, now: Now) -> QualificationOut:
+    """Ask the operator to decide."""
+    return _paper(await service.submit_qualification(tx, paper.id, now=now), response)
+
+
+@public.post(
+    "/qualifications/{qualification_id}/withdraw",
+    summary="撤回证书",
+    responses=merge(refuses(NotFound, QualificationStateRefused), tagged()),
+)
+async def withdraw_qualification(paper: OwnQualification, response: Response, tx: Tx) -> QualificationOut:
+    """Take a submitted certificate back to correct it."""
+    return _paper(await service.withdraw_qualification(tx, paper.id), response)
 
 
 @public.get("/{clinician_id}", summary="医护人员主页", responses=refuses(NotFound))
@@ -92,7 +188,7 @@ async def list_own_clinicians(
     "",
     status_code=201,
     summary="登记医护人员",
-    responses=merge(refuses(NotFound, TitleOfOtherKind, ClinicianAlreadyRegistered), tagged(201)),
+    responses=merge(refuses(NotFound, TitleOfOtherKind, ClinicianAlreadyRegistered, ClinicianBarred), tagged(201)),
 )
 async def register_clinician(
     caller: guards.HospitalDesk, body: ClinicianIn, response: Response, tx: Tx, now: Now
@@ -150,6 +246,19 @@ async def suspend_own_clinician(
     return _file(done, response, now)
 
 
+@desk.put(
+    "/{clinician_id}/readiness",
+    summary="登记培训与保险",
+    responses=merge(refuses(NotFound, ClinicianStateRefused, PreconditionRequired, PreconditionFailed), tagged()),
+)
+async def set_readiness(
+    clinician_id: ClinicianId, caller: guards.HospitalDesk, expected: IfMatch, body: ReadinessIn, response: Response,
+    tx: Tx, now: Now,
+) -> ClinicianFileOut:  # fmt: skip
+    """Say what was trained and insured; nobody is sent without (RULE-27)."""
+    return _file(await service.set_readiness(tx, caller.hospital_id, clinician_id, body, expected), response, now)
+
+
 # ── for the operator ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -161,6 +270,62 @@ async def list_clinician_files(
     rows = await queries.list_by_state(tx, paging, state=state)
     today = service.day_of(now)
     return page(rows, paging, lambda row: ClinicianFileOut.file(row, may_serve(row, today)), lambda row: row.id)
+
+
+@operator.get("/qualifications", summary="证书审核队列", responses=refuses(InvalidCursor))
+async def list_submitted_qualifications(
+    caller: guards.Operator, paging: Pages, tx: Tx, state: QualificationState = QualificationState.SUBMITTED
+) -> Page[QualificationOut]:
+    """Certificates in one state, of all hospitals."""
+    rows = await queries.list_qualifications(tx, paging, state=state)
+    return page(rows, paging, QualificationOut.of, lambda row: row.id)
+
+
+@operator.get(
+    "/qualifications/{qualification_id}", summary="待审核证书", responses=merge(refuses(NotFound), tagged())
+)
+async def show_submitted_qualification(
+    qualification_id: QualificationId, caller: guards.Operator, response: Response, tx: Tx
+) -> QualificationOut:
+    """One certificate of anybody."""
+    return _paper(await queries.require_qualification(tx, qualification_id), response)
+
+
+@operator.post(
+    "/qualifications/{qualification_id}/approve",
+    summary="证书审核通过",
+    responses=merge(
+        refuses(
+            NotFound, QualificationStateRefused, QualificationNotAcceptable, PreconditionRequired, PreconditionFailed
+        ),
+        tagged(),
+    ),
+)
+async def approve_qualification(
+    qualification_id: QualificationId, caller: guards.Operator, expected: IfMatch, body: QualificationApprovalIn,
+    response: Response, tx: Tx, now: Now,
+) -> QualificationOut:  # fmt: skip
+    """Accept the version that was looked at; what it says becomes the clinician's file."""
+    done = await service.approve_qualification(
+        tx, qualification_id, body, expected, operator=caller.account_id, now=now
+    )
+    return _paper(done, response)
+
+
+@operator.post(
+    "/qualifications/{qualification_id}/reject",
+    summary="证书审核退回",
+    responses=merge(refuses(NotFound, QualificationStateRefused), tagged()),
+)
+async def reject_qualification(
+    qualification_id: QualificationId, caller: guards.Operator, body: QualificationRejectionIn, response: Response,
+    tx: Tx, now: Now,
+) -> QualificationOut:  # fmt: skip
+    """Send a certificate back and name the clause."""
+    done = await service.reject_qualification(
+        tx, qualification_id, body.fault, body.reason, operator=caller.account_id, now=now
+    )
+    return _paper(done, response)
 
 
 @operator.get("/{clinician_id}", summary="医护人员资质", responses=merge(refuses(NotFound), tagged()))
@@ -205,6 +370,21 @@ async def suspend_clinician(
 ) -> ClinicianFileOut:
     """Take somebody out of service at once."""
     return _file(await service.suspend_clinician(tx, clinician_id, body.reason, now=now), response, now)
+
+
+@operator.post(
+    "/{clinician_id}/adverse-records",
+    summary="登记不良执业记录",
+    responses=merge(refuses(NotFound), tagged()),
+)
+async def record_adverse(
+    clinician_id: ClinicianId, caller: guards.Operator, body: AdverseRecordIn, response: Response, tx: Tx, now: Now
+) -> ClinicianFileOut:
+    """Write down what was found; the person leaves every hospital here at once (RULE-28)."""
+    done = await service.record_adverse(
+        tx, clinician_id, body.kind, body.reason, happened_on=body.happened_on, operator=caller.account_id, now=now
+    )
+    return _file(done, response, now)
 
 
 ROUTERS: list[APIRouter] = [public, desk, operator]

@@ -8,6 +8,8 @@ from typing import cast
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from yiyuebao_api.domains.clinicians.events import PaperRunsOut, QualificationDecided
+from yiyuebao_api.domains.clinicians.rules import PAPER_NAMES
 from yiyuebao_api.domains.notices.models import Audience, Notice
 from yiyuebao_api.domains.notices.queries import Reader, told_to
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, Id, NoticeId
@@ -39,6 +41,28 @@ def _tell(
     )  # fmt: skip
     tx.add(notice)
     return notice.id
+
+
+async def note_qualification_decided(tx: AsyncSession, event: QualificationDecided) -> None:
+    """The holder of a certificate hears what became of it."""
+    title = "证书审核已通过" if event.approved else "证书审核未通过"
+    body = "您提交的证书已通过审核。" if event.approved else "您提交的证书被退回，请查看原因后修改再提交。"
+    await tell_account(
+        tx, event.account_id, f"qualification.{'approved' if event.approved else 'rejected'}", title=title, body=body,
+        subject=event.qualification_id, now=event.at,
+    )  # fmt: skip
+
+
+async def note_paper_runs_out(tx: AsyncSession, event: PaperRunsOut) -> None:
+    """The person and their desk hear that something of the file ends, or has ended (RULE-23)."""
+    what, ended = PAPER_NAMES[event.paper], event.days_before == 0
+    title = f"{what}已到期" if ended else f"{what}即将到期"
+    kind = "clinician.paper_ended" if ended else "clinician.paper_runs_out"
+    until = f"{what}有效期至 {event.last_day}，{'已不能上门服务' if ended else '请及时更新'}。"
+    await tell_account(tx, event.account_id, kind, title=title, body=f"您的{until}", subject=event.clinician_id, now=event.at)
+    await tell_hospital(
+        tx, event.hospital_id, kind, title=title, body=f"{event.name} 的{until}", subject=event.clinician_id, now=event.at
+    )
 
 
 async def read_notice(notice: Notice, *, now: datetime) -> Notice:

@@ -172,6 +172,14 @@ async def busy_among(
     return set(await tx.scalars(overlapping))
 
 
+async def visits_awaiting(tx: AsyncSession, clinician_id: ClinicianId, now: datetime) -> Sequence[Visit]:
+    """The visits a clinician is assigned to that nobody has set out for, from a day ago on, earliest first."""
+    awaiting = select(Visit).where(
+        Visit.clinician_id == clinician_id, Visit.stage == Stage.ASSIGNED, Visit.busy_from > now - timedelta(days=1)
+    )
+    return (await tx.scalars(awaiting.order_by(Visit.busy_from))).all()
+
+
 async def visits_on(
     tx: AsyncSession, clinicians: Collection[ClinicianId], first: datetime, last: datetime, *, but: BookingId
 ) -> Counter[ClinicianId]:

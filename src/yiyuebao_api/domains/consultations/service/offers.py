@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.clinicians import queries as staff
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind
-from yiyuebao_api.domains.clinicians.rules import Clause, may_serve
+from yiyuebao_api.domains.clinicians.rules import Clause, may_practise
 from yiyuebao_api.domains.consultations import queries, rules
 from yiyuebao_api.domains.consultations.models import ConsultationApproval, ConsultationOffer, ConsultationTerms
 from yiyuebao_api.domains.consultations.problems import ApprovalMissing, ClinicianNotServing, ConsultationNotOffered
@@ -103,7 +103,7 @@ async def set_offer(
 
 def can_serve(clinician: Clinician, kind: ConsultKind, on: date) -> bool:
     """Advice: any verified staff with a valid licence. A follow-up: a doctor who passes RULE-24."""
-    failed = set(may_serve(clinician, on))
+    failed = set(may_practise(clinician, on))
     if kind is ConsultKind.HEALTH_ADVICE:
         return not failed & _NEEDED_FOR_ADVICE
     return clinician.kind is ClinicianKind.DOCTOR and not failed

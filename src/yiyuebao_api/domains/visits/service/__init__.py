@@ -5,6 +5,7 @@ from yiyuebao_api.domains.visits.service.assignment import (
     assign_visit,
     list_candidates,
     note_booking_ended,
+    note_clinician_offline,
     reassign_visit,
     unassign_visit,
 )
@@ -21,7 +22,6 @@ from yiyuebao_api.domains.visits.service.steps import (
 
 __all__ = [
     "CONFIRM_SILENT", "Candidate", "arrive_visit", "assign_visit", "check_in_visit", "confirm_silent", "confirm_visit",
-    "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "reassign_visit", "show_page_to_clinician",
-    "show_to_clinician", "show_to_desk", "show_visit_code",
-    "start_visit", "unassign_visit",
+    "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "note_clinician_offline", "reassign_visit",
+    "show_page_to_clinician", "show_to_clinician", "show_to_desk", "show_visit_code", "start_visit", "unassign_visit",
 ]  # fmt: skip

@@ -13,12 +13,13 @@ from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.queries import lock_booking, require_hospital_booking
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState
 from yiyuebao_api.domains.bookings.service import unassign
+from yiyuebao_api.domains.clinicians.events import ClinicianWentOffline
 from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.clinicians.queries import list_staff, lock_person, require_clinician_of
 from yiyuebao_api.domains.clinicians.rules import may_serve
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import Basis
-from yiyuebao_api.domains.notices.service import tell_account
+from yiyuebao_api.domains.notices.service import tell_account, tell_hospital
 from yiyuebao_api.domains.schedules.models import Roster
 from yiyuebao_api.domains.schedules.rules import Shift, day_of
 from yiyuebao_api.domains.visits import queries
@@ -130,6 +131,16 @@ async def note_booking_ended(tx: AsyncSession, event: BookingCancelled | Booking
     await _tell_taken_back(tx, visit, booking, now=event.at)
     visit.cancelled_at = event.at
     await move(tx, visit, booking, Stage.CANCELLED, Actor(ActorKind.SYSTEM), now=event.at, reason=reason)
+
+
+async def note_clinician_offline(tx: AsyncSession, event: ClinicianWentOffline) -> None:
+    """Somebody who is to come cannot: the desk is told of every visit that needs somebody else (A09, RULE-28)."""
+    for visit in await queries.visits_awaiting(tx, event.clinician_id, event.at):
+        await tell_hospital(
+            tx, visit.hospital_id, "visit.clinician_offline", title="服务人员已停止接单，请改派",
+            body=f"{when(visit.starts_at)} 的服务（订单 {visit.order_no}）所派人员已不能上门，请尽快改派。",
+            subject=visit.id, now=event.at,
+        )  # fmt: skip
 
 
 # ── who might be sent ────────────────────────────────────────────────────────────────────────────────────────────────
