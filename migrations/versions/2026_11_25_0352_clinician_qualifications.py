@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "clinicians_1"
-down_revision = "grants_1"
+down_revision = "queues_1"
 branch_labels = None
 depends_on = None
 
