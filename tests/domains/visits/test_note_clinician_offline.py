@@ -82,3 +82,10 @@ async def test_the_insurance_must_cover_the_day_of_the_visit(cast: Cast) -> None
     assert problem["clauses"] == ["liability_uninsured"]
     await prove(cast.database, cast.nurse, liability_until=day)
     assert (await cast.as_desk.post(URL, json=body)).status_code == 201
+
+
+async def test_the_desk_sees_what_is_missing_before_it_assigns(cast: Cast) -> None:
+    await prove(cast.database, cast.nurse, practice=None, accident_until=None)
+    answer = await cast.as_desk.get(f"{URL}/candidates", params={"booking_id": str(cast.booking.id)})
+    mine = next(each for each in answer.json()["items"] if each["clinician"]["id"] == str(cast.nurse.id))
+    assert mine["blockers"] == ["not_registered_here", "accident_uninsured"]

@@ -134,12 +134,22 @@ def is_on_duty(shifts: Sequence[Shift], starts_at: datetime, ends_at: datetime) 
 
 
 class Blocker(StrEnum):
-    """One reason why a clinician cannot be sent to a visit; the first four are the clauses of RULE-22 and RULE-24."""
+    """One reason why a clinician cannot be sent to a visit; all but the last three are clauses of the gate."""
 
     NOT_VERIFIED = Clause.NOT_VERIFIED.value
+    ADVERSE_RECORD = Clause.ADVERSE_RECORD.value
+    VERIFICATION_STALE = Clause.VERIFICATION_STALE.value
+    LICENCE_NOT_APPROVED = Clause.LICENCE_NOT_APPROVED.value
     LICENCE_EXPIRED = Clause.LICENCE_EXPIRED.value
+    NOT_REGISTERED_HERE = Clause.NOT_REGISTERED_HERE.value
+    NOT_IN_REGISTER = Clause.NOT_IN_REGISTER.value
     TOO_FEW_YEARS = Clause.TOO_FEW_YEARS.value
     TITLE_TOO_LOW = Clause.TITLE_TOO_LOW.value
+    TITLE_NOT_APPROVED = Clause.TITLE_NOT_APPROVED.value
+    NOT_TRAINED = Clause.NOT_TRAINED.value
+    LIABILITY_UNINSURED = Clause.LIABILITY_UNINSURED.value
+    MALPRACTICE_UNINSURED = Clause.MALPRACTICE_UNINSURED.value
+    ACCIDENT_UNINSURED = Clause.ACCIDENT_UNINSURED.value
     BUSY = "busy"
     ON_LEAVE = "on_leave"
     FULLY_BOOKED = "fully_booked"
