@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from yiyuebao_api.kernel.rotation import Count
 from yiyuebao_api.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,6 +126,29 @@ async def _reference(settings: Settings) -> None:
             await seeding.seed_reference(database, now=clock.now())
         except IntegrityError:  # another process did it at the same moment: what is missing now is nothing
             await seeding.seed_reference(database, now=clock.now())
+
+
+@cli.command(name="rotate-keys")
+def rotate_keys() -> None:
+    """Seal every encrypted column anew under the current key, while the service runs; start it again if it was stopped."""
+    counts = asyncio.run(_rotate_keys(Settings()))
+    for each in counts:
+        print(
+            f"{each.column:45} {each.resealed:8} re-sealed {each.raced:6} raced {each.current:8} were current"
+            + (f" {each.unreadable:6} UNREADABLE" if each.unreadable else "")
+        )
+    if any(each.unreadable for each in counts):
+        raise typer.Exit(1)
+
+
+async def _rotate_keys(settings: Settings) -> list[Count]:
+    from yiyuebao_api import tables
+    from yiyuebao_api.kernel import rotation, secrets
+    from yiyuebao_api.kernel.database import Database
+
+    secrets.install(settings.secrets)
+    async with contextlib.aclosing(Database(settings.database, pool_size=1)) as database:
+        return await rotation.rotate(database.begin, secrets.ring(), tables.metadata)
 
 
 @cli.command()

@@ -52,6 +52,12 @@ class KeyRing:
         nonce, name = os.urandom(_NONCE), self._current.encode()
         return bytes([len(name)]) + name + nonce + self._keys[self._current].encrypt(nonce, plain, label.encode())
 
+    @property
+    def prefix(self) -> bytes:
+        """What every value begins with that was sealed under the current key."""
+        name = self._current.encode()
+        return bytes([len(name)]) + name
+
     def open(self, label: str, sealed: bytes) -> bytes:
         """Raises Unreadable."""
         length = sealed[0] + 1 if sealed else 0
