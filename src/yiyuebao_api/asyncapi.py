@@ -66,13 +66,19 @@ def document() -> dict[str, Any]:
             "takeFromClient": _operation("receive", "What a client may send.", frames.CLIENT_FRAMES),
             "sayToClient": _operation("send", "What the server says.", frames.SERVER_FRAMES),
         },
-        "components": {"messages": {_name(each): _message(each) for each in both}, "schemas": dict(sorted(schemas.items()))},
+        "components": {
+            "messages": {_name(each): _message(each) for each in both}, "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {
+                "ticket": {"type": "apiKey", "in": "password", "description": "The ticket in the first frame, `hello`."}
+            },
+        },
     }  # fmt: skip
 
 
 def _operation(action: str, summary: str, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     return {
         "action": action, "summary": summary, "channel": {"$ref": "#/channels/live"},
+        "security": [{"$ref": "#/components/securitySchemes/ticket"}],
         "messages": [{"$ref": f"#/channels/live/messages/{_name(each)}"} for each in models],
     }  # fmt: skip
 
