@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import select
 
 from tests.domains.files.conftest import objects
@@ -17,6 +18,7 @@ from yiyuebao_api.kernel.database import Database
 MOST = 40
 
 
+@pytest.mark.timeout(600)  # it starts a process for every step
 async def test_killed_between_any_two_steps(context: Context, database: Database, env: dict[str, str]) -> None:
     account, store = (await make_account(database)).id, context.gateways.store
     later, folder = UPLOAD_LIFE * 2, context.settings.files.folder
