@@ -36,6 +36,9 @@ from yiyuebao_api.domains.consultations.models import Message
 from yiyuebao_api.kernel import events
 from yiyuebao_api.kernel.ids import ConsultationId
 
+#: Everybody was healed, and nobody learned anything new for so long: what is missing now is lost.
+SETTLE_S = 60.0
+
 Hurt = Callable[[], Awaitable[None]]
 
 
@@ -163,8 +166,11 @@ async def tell(
         await held.hurt(began + seconds, pause_s=pause_s)
         healed = time.monotonic()
         log: dict[str, list[tuple[int, str]]] = {}
-        while time.monotonic() < healed + 60:
+        moved, seen = healed, (0, 0)
+        while time.monotonic() < moved + SETTLE_S:  # patience for a slow machine, none for a word that does not come
             await asyncio.sleep(0.5)
+            if (now := (counts.acknowledged, sum(len(each.history) for each in held.talkers))) != seen:
+                moved, seen = time.monotonic(), now
             if all(each.done for each in held.talkers):
                 log = await written(context, held)
                 if all(sorted(each.history.items()) == log[each.consultation_id] for each in held.talkers):

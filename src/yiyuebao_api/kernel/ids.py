@@ -41,7 +41,7 @@ def _uuid7_int() -> int:
 class Id(UUID):
     """One entity's identifier. `str(id)` and JSON are the TypeID; `.bytes` is the column."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
     prefix: ClassVar[str] = ""
 
     def __init_subclass__(cls, *, prefix: str, **keywords: Any) -> None:
@@ -76,8 +76,13 @@ class Id(UUID):
         return cls._made(int(tail.translate(_AS_BASE32), 32))
 
     def __str__(self) -> str:
-        value, pairs = self.int, _PAIRS
-        return self.prefix + "_" + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS])
+        try:
+            return cast("str", object.__getattribute__(self, "_text"))  # told several times: in the log, to both, in the answer
+        except AttributeError:
+            value, pairs = self.int, _PAIRS
+            text = self.prefix + "_" + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS])
+            object.__setattr__(self, "_text", text)
+            return text
 
     def __repr__(self) -> str:
         return str(self)

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 import structlog
 from pydantic import SecretStr
+from pydantic_core import to_json
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -124,7 +125,7 @@ def end_sessions(tx: AsyncSession, account_id: AccountId, session_id: SessionId 
 
 def encoded(frame: Mapping[str, Any]) -> str:
     """A frame as it goes over the wire."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    return to_json(frame).decode()
 
 
 class Live:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState
 from yiyuebao_api.domains.consultations.models import (
@@ -51,6 +52,15 @@ from yiyuebao_api.kernel.presence import RANKED, Presence, Seen, presences
 from yiyuebao_api.kernel.problems import NotFound
 
 _FRESH = {"populate_existing": True}
+#: Who takes part and how far it has come: what a message needs to know of a consultation.
+_COURSE = (
+    Consultation.kind, Consultation.account_id, Consultation.patient_id, Consultation.clinician_id,
+    Consultation.clinician_account_id, Consultation.hospital_id, Consultation.measure, Consultation.quantity,
+    Consultation.terms, Consultation.state, Consultation.pay_until, Consultation.paid_at, Consultation.answer_by,
+    Consultation.refund_at, Consultation.accepted_at, Consultation.answered_at, Consultation.rounds_used,
+    Consultation.asked, Consultation.closes_at, Consultation.warned_at, Consultation.spoken_at, Consultation.ended_at,
+    Consultation.end_reason, Consultation.last_seq,
+)  # fmt: skip
 
 
 # ── the consultation ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -68,9 +78,13 @@ async def lock_consultation(tx: AsyncSession, consultation_id: ConsultationId) -
 async def lock_consultations(
     tx: AsyncSession, consultation_ids: Collection[ConsultationId]
 ) -> dict[ConsultationId, Consultation]:
-    """Several, always in key order; those that do not exist are left out."""
+    """Several, always in key order, with the course only; those that do not exist are left out.
+
+    Locked with every message: no sealed word is opened for it, and to ask for one is a mistake that shows at once.
+    """
     ids = sorted(consultation_ids, key=lambda each: each.bytes)
     locked = select(Consultation).where(Consultation.id.in_(ids)).order_by(Consultation.id).with_for_update()
+    locked = locked.options(load_only(*_COURSE, raiseload=True))
     return {each.id: each for each in (await tx.scalars(locked.execution_options(**_FRESH))).all()}
 
 
