@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from yiyuebao_api.gateways.identity_ocr import IdentityReader
+from yiyuebao_api.gateways.identity_ocr.baidu import BaiduIdentity
 from yiyuebao_api.gateways.maps import Maps
 from yiyuebao_api.gateways.maps.amap import AmapMaps
 from yiyuebao_api.gateways.object_store import ObjectStore
@@ -35,6 +37,7 @@ class Gateways:
     sms: SmsSender
     wechat_login: WeChatLogin
     maps: Maps
+    identity: IdentityReader
     webhooks: WebhookPoster
     store: ObjectStore
 
@@ -72,6 +75,7 @@ async def open_context(settings: Settings, *, database: Database | None = None) 
             sms=await stack.enter_async_context(AliyunSms(settings.sms)),
             wechat_login=await stack.enter_async_context(MiniProgramLogin(settings.mini_program)),
             maps=await stack.enter_async_context(AmapMaps(settings.maps)),
+            identity=await stack.enter_async_context(BaiduIdentity(settings.baidu_ocr)),
             webhooks=await stack.enter_async_context(
                 HttpWebhookPoster(allow_loopback=not settings.production)
             ),

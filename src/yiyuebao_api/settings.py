@@ -171,6 +171,18 @@ class Files(_Concern):
     uploads_per_day: int = Field(200, ge=1, description="Uploads of one account in 24 hours.")
 
 
+class BaiduOcr(_Concern):
+    """Baidu AI Cloud: reads cards and papers, and asks the register whether a name and an ID number belong together."""
+
+    base_url: str = "http://127.0.0.1:8100"
+    app_id: str = "10000000"
+    api_key: str = "sandbox-baidu-key"
+    secret_key: SecretStr = SecretStr("sandbox-baidu-secret")
+    ca_bundle: Path | None = None
+    timeout_s: float = Field(10.0, gt=0, description="Seconds until a call is given up.")
+    threads: int = Field(3, ge=1, le=16, description="Calls at a time; Baidu allows 2 (free) or 10 (paid) a second.")
+
+
 class Business(_Concern):
     """Numbers the rules leave to configuration (docs/rules.md names each)."""
 
@@ -205,6 +217,7 @@ class Settings(BaseSettings):
     maps: Maps = Field(default_factory=Maps)
     live: Live = Field(default_factory=Live)
     files: Files = Field(default_factory=Files)
+    baidu_ocr: BaiduOcr = Field(default_factory=BaiduOcr)
     business: Business = Field(default_factory=Business)
 
     @model_validator(mode="after")
@@ -246,6 +259,7 @@ def _weak_addresses(settings: Settings) -> Iterator[str]:
         "mini_program.base_url": settings.mini_program.base_url,
         "sms.base_url": settings.sms.base_url,
         "maps.base_url": settings.maps.base_url,
+        "baidu_ocr.base_url": settings.baidu_ocr.base_url,
         "wechat_pay.notify_base_url": settings.wechat_pay.notify_base_url,
         "http.public_url": settings.http.public_url,
     }.items():
@@ -276,6 +290,7 @@ def _weak_secrets(settings: Settings) -> Iterator[str]:
         "sms.access_key_secret": settings.sms.access_key_secret,
         "maps.key": settings.maps.key,
         "maps.private_key": settings.maps.private_key,
+        "baidu_ocr.secret_key": settings.baidu_ocr.secret_key,
     }.items():
         if given.get_secret_value().startswith("sandbox-"):
             yield f"{name} is the sandbox's"

@@ -30,6 +30,7 @@ def production(**changed: Any) -> dict[str, Any]:
         "mini_program": {"base_url": "https://api.weixin.qq.com", "secret": "real"},
         "sms": {"base_url": "https://dysmsapi.aliyuncs.com", "access_key_secret": "real"},
         "maps": {"base_url": "https://restapi.amap.com", "key": "real", "private_key": "real"},
+        "baidu_ocr": {"base_url": "https://aip.baidubce.com", "secret_key": "real"},
     }  # fmt: skip
     for name, value in changed.items():
         concern, _, field = name.partition("__")
@@ -64,6 +65,8 @@ def test_a_real_installation_starts() -> None:
         ({"wechat_pay__base_url": "https://10.0.0.7"}, "wechat_pay.base_url points at this machine"),
         ({"mini_program__base_url": "http://api.weixin.qq.com"}, "mini_program.base_url is not https"),
         ({"sms__base_url": "http://dysmsapi.aliyuncs.com"}, "sms.base_url is not https"),
+        ({"baidu_ocr__base_url": "http://aip.baidubce.com"}, "baidu_ocr.base_url is not https"),
+        ({"baidu_ocr__secret_key": "sandbox-baidu-secret"}, "baidu_ocr.secret_key is the sandbox's"),
         ({"maps__base_url": "http://restapi.amap.com"}, "maps.base_url is not https"),
         ({"wechat_pay__notify_base_url": "http://api.example.cn"}, "wechat_pay.notify_base_url is not https"),
         ({"http__public_url": "http://api.example.cn"}, "http.public_url is not https"),

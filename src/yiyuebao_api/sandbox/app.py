@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from yiyuebao_api.sandbox import amap, keys, mini_program, sms, wechat_pay
+from yiyuebao_api.sandbox import amap, baidu, keys, mini_program, sms, wechat_pay
 from yiyuebao_api.sandbox.wechat_pay_wire import Behaviour
 
 _PAGE = Path(__file__).with_name("console.html")
@@ -55,6 +55,7 @@ def create_sandbox(home: Path, *, options: Options | None = None) -> Starlette:
             *wechat_pay.routes(),
             *mini_program.routes(),
             *amap.routes(),
+            *baidu.routes(),
             *sms.routes(),
         ],
         middleware=[Middleware(LoopbackOnly)],
@@ -64,7 +65,7 @@ def create_sandbox(home: Path, *, options: Options | None = None) -> Starlette:
         notify_scale=chosen.notify_scale, refund_delay_s=chosen.refund_delay_s, split_wait_s=chosen.split_wait_s
     )
     wechat_pay.start(app, home, behaviour, durable=chosen.durable)
-    for provider in (mini_program, amap, sms):
+    for provider in (mini_program, amap, baidu, sms):
         provider.start(app, home)
     return app
 

@@ -78,6 +78,7 @@ def prepare(home: Path, base_url: str) -> dict[str, str]:
         "YIYUEBAO_MINI_PROGRAM__APPID": keys.mini_appid,
         "YIYUEBAO_SMS__BASE_URL": base_url,
         "YIYUEBAO_MAPS__BASE_URL": base_url,
+        "YIYUEBAO_BAIDU_OCR__BASE_URL": base_url,
     }
     write_private(home / _ENVIRONMENT, _as_lines(environment).encode())
     return environment
