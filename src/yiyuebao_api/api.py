@@ -25,6 +25,7 @@ from yiyuebao_api.domains.consultations import routes as consultations
 from yiyuebao_api.domains.files import routes as files
 from yiyuebao_api.domains.grants import routes as grants
 from yiyuebao_api.domains.hospitals import routes as hospitals
+from yiyuebao_api.domains.identities import routes as identities
 from yiyuebao_api.domains.nearby import routes as nearby
 from yiyuebao_api.domains.notices import routes as notices
 from yiyuebao_api.domains.operations import routes as platform
@@ -42,6 +43,7 @@ ROUTERS: list[APIRouter] = [
     *patients.ROUTERS,      # who is cared for, and where
     *consents.ROUTERS,      # what they agreed to
     *files.ROUTERS,         # what they show
+    *identities.ROUTERS,    # who they are
     *grants.ROUTERS,        # who may see their data
     *nearby.ROUTERS,        # what there is near by
     *hospitals.ROUTERS,     # who offers it

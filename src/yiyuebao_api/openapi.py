@@ -35,6 +35,7 @@ TAGS = {
     "patients": "就诊人与地址 · the people one account cares for, and their addresses",
     "consents": "告知与同意 · what was told and what was agreed to",
     "files": "图片与文件 · pictures and documents",
+    "identities": "实名认证 · who somebody is, shown by an ID card and decided by a person",
     "grants": "授权与查看记录 · who may see whose data, and who did",
     "nearby": "附近的医院与服务 · hospitals and services near by",
     "hospitals": "医院与院区 · hospitals and their sites",

@@ -9,6 +9,7 @@ from yiyuebao_api.domains.consultations import models as consultations
 from yiyuebao_api.domains.files import models as files
 from yiyuebao_api.domains.grants import models as grants
 from yiyuebao_api.domains.hospitals import models as hospitals
+from yiyuebao_api.domains.identities import models as identities
 from yiyuebao_api.domains.nearby import models as nearby
 from yiyuebao_api.domains.notices import models as notices
 from yiyuebao_api.domains.operations import models as operations
@@ -35,6 +36,7 @@ __all__ = [
     "grants",
     "hospitals",
     "idempotency",
+    "identities",
     "inbox",
     "metadata",
     "nearby",

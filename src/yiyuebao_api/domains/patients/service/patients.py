@@ -77,6 +77,13 @@ async def mark_verified(tx: AsyncSession, patient_id: PatientId, now: datetime) 
     await tx.flush()
 
 
+async def mark_real_name(tx: AsyncSession, patient: Patient, state: RealName) -> None:
+    """How far the proof of a locked patient's name has come, when it is not verified; see `mark_verified`."""
+    patient.real_name = state
+    patient.version += 1
+    await tx.flush()
+
+
 async def _write(tx: AsyncSession, patient: Patient, given: PatientIn, *, today: date) -> None:
     require_born(given.birth_date, today=today)
     with tx.no_autoflush:
