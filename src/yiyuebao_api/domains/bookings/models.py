@@ -57,6 +57,9 @@ class Booking(Model):
     address: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("booking.address"), comment="its snapshot, sealed")
     contact: Mapped[dict[str, Any]] = mapped_column(SealedJson("booking.contact"), comment="patient's name and phone, sealed")
     note: Mapped[str | None] = mapped_column(Sealed("booking.note", 500), comment="what the patient wrote, sealed")
+    screening: Mapped[dict[str, Any] | None] = mapped_column(
+        SealedJson("booking.screening"), comment="answers, eligibility, allergies, medication, companion; sealed (RULE-43)"
+    )
     starts_at: Mapped[datetime] = mapped_column(comment="planned start")
     ends_at: Mapped[datetime] = mapped_column(comment="planned end, without buffers")
     state: Mapped[BookingState] = mapped_column(comment="see rules.MOVES; held is read together with hold_until")

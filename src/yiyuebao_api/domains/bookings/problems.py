@@ -11,6 +11,47 @@ class PatientNotVerified(Problem):
     detail = Words("请先为就诊人完成实名认证，再预约。", "Complete the patient's real-name check before booking.")
 
 
+class EmergencyFirst(Problem):
+    """RULE-42."""
+
+    status, code = 409, "emergency-120"
+    title = Words("请立即拨打 120", "Call 120 now")
+    detail = Words(
+        "所述情况可能危及生命，请立即拨打 120 或前往最近的急诊，不要等待上门服务。",
+        "This may be life-threatening: call 120 or go to the nearest emergency room; do not wait for a visit.",
+    )
+
+
+class NotEligible(Problem):
+    """RULE-40."""
+
+    status, code = 409, "not-eligible"
+    title = Words("不符合上门服务对象", "Not eligible at home")
+    detail = Words(
+        "该上门服务面向特定人群（{one_of}），请如实选择适用情形，或预约到院服务。",
+        "This visit at home is for certain people ({one_of}); tell which applies, or book at the hospital.",
+    )
+
+
+class ExcludedByAnswers(Problem):
+    """RULE-41."""
+
+    status, code = 409, "excluded-by-answers"
+    title = Words("暂不适合上门服务", "Not safe at home")
+    detail = Words(
+        "根据您的回答（{questions}），暂不适合上门服务，请到院就诊。",
+        "By your answers ({questions}) this is not safe at home; come to the hospital.",
+    )
+
+
+class ScreeningIncomplete(Problem):
+    """RULE-43, RULE-48."""
+
+    status, code = 422, "screening-incomplete"
+    title = Words("请补充预约信息", "More is needed")
+    detail = Words("请先补充以下信息再预约：{missing}。", "Tell these before booking: {missing}.")
+
+
 class OutOfArea(Problem):
     """RULE-44."""
 

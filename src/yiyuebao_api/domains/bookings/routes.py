@@ -16,6 +16,9 @@ from yiyuebao_api.domains.bookings.problems import (
     AlreadyReviewed,
     BookingExpired,
     BookingStateRefused,
+    EmergencyFirst,
+    ExcludedByAnswers,
+    NotEligible,
     OutOfArea,
     PatientAlreadyBooked,
     PatientNotVerified,
@@ -23,11 +26,12 @@ from yiyuebao_api.domains.bookings.problems import (
     RescheduledTooOften,
     ReviewAlreadyAnswered,
     ReviewPeriodOver,
+    ScreeningIncomplete,
     TooLateToReschedule,
     TooManyHolds,
     VisitAlreadyArrived,
 )
-from yiyuebao_api.domains.bookings.rules import SERVED, BookingState
+from yiyuebao_api.domains.bookings.rules import SERVED, BookingState, Told
 from yiyuebao_api.domains.bookings.schemas import (
     BookIn,
     BookingOut,
@@ -69,7 +73,7 @@ operator = APIRouter(prefix="/v1/operator/bookings", tags=["bookings"], route_cl
 
 _OFFER = (
     NotFound, PatientNotVerified, AddressNeeded, ServiceNotOffered, PlaceNotOffered, OutOfArea, PatientAlreadyBooked,
-    SlotNotOffered,
+    SlotNotOffered, EmergencyFirst, ScreeningIncomplete, ExcludedByAnswers, NotEligible,
 )  # fmt: skip
 _ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
 
@@ -84,7 +88,7 @@ async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx,
         hospital_name=offer.hospital.name, place=body.place, starts_at=body.starts_at, ends_at=offer.ends_at,
         lines=[LineOut(kind=line.kind.value, amount_fen=line.amount_fen) for line in offer.lines],
         total_fen=offer.total_fen, policy=PolicyOut.of(offer.policy), hold_minutes=business.hold_minutes,
-        tips=offer.version.tips, cautions=offer.version.cautions,
+        review=list(offer.review), tips=offer.version.tips, cautions=offer.version.cautions,
     )  # fmt: skip
 
 
@@ -255,7 +259,11 @@ async def fold_review(caller: Operator, review_id: ReviewId, body: ReasonIn, tx:
 
 
 def _wish(body: BookIn) -> service.Wish:
-    return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, body.note)
+    told = Told(
+        eligibility=tuple(body.eligibility), answers=body.answers, allergies=body.allergies, medication=body.medication,
+        companion=body.companion.model_dump() if body.companion is not None else None, note=body.note,
+    )  # fmt: skip
+    return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, told)
 
 
 async def _shown(tx: Tx, desk: TenantCaller, booking: Booking, action: str, now: datetime) -> BookingOut:

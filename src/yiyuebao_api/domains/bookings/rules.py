@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from yiyuebao_api.domains.bookings.problems import (
     BookingStateRefused,
+    EmergencyFirst,
+    ExcludedByAnswers,
+    NotEligible,
     RescheduledTooOften,
+    ScreeningIncomplete,
     TooLateToReschedule,
     VisitAlreadyArrived,
 )
+from yiyuebao_api.domains.catalogue.rules import Consequence, Eligibility, Place, Screening
 from yiyuebao_api.kernel.money import Fen
 
 #: RULE-63.
@@ -127,7 +133,7 @@ class Policy:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in row.items() if name in known})
 
 
@@ -202,3 +208,57 @@ def check_reschedule(policy: Policy, starts_at: datetime, times: int, now: datet
         raise TooLateToReschedule(hours=policy.reschedule_until_minutes // 60)
     if times >= policy.reschedules:
         raise RescheduledTooOften(most=policy.reschedules)
+
+
+# ── screening ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+#: Words of an emergency, unless denied just before (`无胸痛`). Old strokes and stitches are why people book: not here.
+_EMERGENCY = re.compile(
+    "(?<!无)(?<!没有)(?<!否认)(?<!不)"
+    "(?:胸痛|胸口痛|呼吸困难|喘不上气|喘不过气|昏迷|不省人事|叫不醒|意识不清|大出血|血流不止|口角歪斜|嘴歪|突发偏瘫)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody tells about the patient when booking."""
+
+    eligibility: tuple[Eligibility, ...] = ()
+    answers: Mapping[str, bool] = field(default_factory=dict)
+    allergies: str | None = None
+    medication: str | None = None
+    companion: Mapping[str, str] | None = None
+    note: str | None = None
+
+    def as_row(self, review: Sequence[str]) -> dict[str, Any]:
+        """What is sealed in the booking; `review` are the answers the hospital must look at."""
+        return {
+            "eligibility": [tag.value for tag in self.eligibility], "answers": dict(self.answers),
+            "allergies": self.allergies, "medication": self.medication,
+            "companion": dict(self.companion) if self.companion is not None else None, "review": list(review),
+        }  # fmt: skip
+
+
+def screen(asked: Screening, told: Told, place: Place) -> list[str]:
+    """RULE-40 … 43, 48: the codes of answers the hospital must review. An emergency comes before everything else.
+
+    At the hospital only emergencies stop a booking (RULE-50). Raises EmergencyFirst, ScreeningIncomplete,
+    ExcludedByAnswers, NotEligible.
+    """
+    failed = [each for each in asked.questions if told.answers.get(each.code) is each.failing]
+    if any(each.then is Consequence.EMERGENCY for each in failed) or _EMERGENCY.search(told.note or ""):
+        raise EmergencyFirst
+    if place is not Place.HOME:
+        return []
+    missing = [each.code for each in asked.questions if each.code not in told.answers]
+    if asked.history_required:
+        missing += [name for name in ("allergies", "medication") if getattr(told, name) is None]
+    if asked.companion_required and told.companion is None:
+        missing.append("companion")
+    if missing:
+        raise ScreeningIncomplete(missing=missing)
+    if blocking := [each.code for each in failed if each.then is Consequence.BLOCK]:
+        raise ExcludedByAnswers(questions=blocking)
+    if asked.eligibility and not set(asked.eligibility) & set(told.eligibility):
+        raise NotEligible(one_of=[tag.value for tag in asked.eligibility])
+    return [each.code for each in failed]

@@ -19,11 +19,12 @@ from yiyuebao_api.domains.bookings.rules import (
     VisitStage,
     effective,
 )
-from yiyuebao_api.domains.catalogue.rules import Place
+from yiyuebao_api.domains.catalogue.rules import Eligibility, Place
 from yiyuebao_api.kernel.ids import AddressId, BookingId, HospitalId, PatientId, PaymentId, ReviewId, ServiceId, SiteId
 from yiyuebao_api.kernel.money import Fen
-from yiyuebao_api.kernel.schema import In, Line, Moment, Out, example, masked_name, masked_phone
+from yiyuebao_api.kernel.schema import In, Line, Moment, Out, Phone, example, masked_name, masked_phone
 
+QuestionCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,29}$")]
 Note = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 
 _BOOK = {
@@ -31,6 +32,13 @@ _BOOK = {
     "patient_id": "pat_01kj4y8x3hf7a9cq2v5b6n8m0t", "address_id": "adr_01kj4y8x3hf7a9cq2v5b6n8m0t",
     "note": "老人听力不好，请先打电话",
 }  # fmt: skip
+
+
+class CompanionIn(In):
+    """An adult of the family who will be there (RULE-48)."""
+
+    name: Line
+    phone: Phone
 
 
 class BookIn(In):
@@ -44,6 +52,15 @@ class BookIn(In):
     patient_id: PatientId
     address_id: AddressId | None = Field(None, description="Needed at home, not allowed at the hospital.")
     note: Note | None = None
+    eligibility: list[Eligibility] = Field(
+        default_factory=list, max_length=10, description="Why the patient needs a visit at home (RULE-40)."
+    )
+    answers: dict[QuestionCode, bool] = Field(
+        default_factory=dict, max_length=20, description="Answers to the service's questions, by code (RULE-41)."
+    )
+    allergies: Note | None = Field(None, description="`无` when there are none (RULE-43).")
+    medication: Note | None = None
+    companion: CompanionIn | None = None
 
 
 class ReasonIn(In):
@@ -104,8 +121,27 @@ class QuoteOut(Out):
     total_fen: Fen
     policy: PolicyOut
     hold_minutes: int
+    review: list[str] = Field(description="Answers the hospital will look at before it accepts.")
     tips: str
     cautions: str
+
+
+class CompanionOut(Out):
+    """The adult who will be there."""
+
+    name: str
+    phone: str
+
+
+class ToldOut(Out):
+    """What was told about the patient when booking."""
+
+    eligibility: list[Eligibility]
+    answers: dict[str, bool]
+    allergies: str | None
+    medication: str | None
+    companion: CompanionOut | None
+    review: list[str] = Field(description="Answers the hospital must look at.")
 
 
 class BookingAddressOut(Out):
@@ -137,6 +173,7 @@ class BookingOut(Out):
     contact_phone: str
     address: BookingAddressOut | None
     note: str | None
+    screening: ToldOut | None = Field(description="Null in lists of a hospital.")
     lines: list[LineOut]
     total_fen: Fen
     hold_until: Moment = Field(description="Until when an unpaid booking keeps its place.")
@@ -159,6 +196,7 @@ class BookingOut(Out):
             patient_name=masked_name(contact["name"]) if masked else contact["name"],
             contact_phone=masked_phone(contact["phone"]) if masked else contact["phone"],
             address=_address(booking.address, masked=masked), note=None if masked else booking.note,
+            screening=None if masked or booking.screening is None else ToldOut(**booking.screening),
             lines=[LineOut(kind=line.kind, amount_fen=line.amount_fen) for line in lines], total_fen=booking.total_fen,
             hold_until=booking.hold_until, policy=PolicyOut.of(Policy.of(booking.policy)), payment_id=booking.payment_id,
             paid_at=booking.paid_at, refund_due_fen=booking.refund_due_fen, refunded_fen=booking.refunded_fen,

@@ -101,6 +101,9 @@ class ServiceVersion(Model):
     consumables: Mapped[str] = mapped_column(Text, comment="what is used up (RULE-30)")
     medical_waste: Mapped[bool] = mapped_column(comment="leaves medical waste (RULE-30)")
     requires_order: Mapped[bool] = mapped_column(comment="needs a prescription or a doctor's order (RULE-33)")
+    screening: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), comment="what is asked before it is booked at home; null: nothing (RULE-40, 41)"
+    )
     visit_fee_fen: Mapped[Fen] = mapped_column(comment="for coming, fen; home only")
     item_fee_fen: Mapped[Fen] = mapped_column(comment="for the item, fen")
     material_fee_fen: Mapped[Fen] = mapped_column(comment="for material, fen")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from yiyuebao_api.domains.catalogue.problems import ServiceStateRefused
 from yiyuebao_api.kernel.ids import HospitalId
@@ -46,6 +46,25 @@ class RiskGrade(StrEnum):
     LOW = "L"
     MEDIUM = "M"
     HIGH = "H"
+
+
+class Eligibility(StrEnum):
+    """Why somebody may be served at home (RULE-40)."""
+
+    AGED_OR_DISABLED = "aged_or_disabled"
+    REHABILITATION = "rehabilitation"
+    TERMINAL = "terminal"
+    DISCHARGED = "discharged"
+    IMPAIRED_MOBILITY = "impaired_mobility"
+    MOTHER_OR_INFANT = "mother_or_infant"
+
+
+class Consequence(StrEnum):
+    """What a failing answer does (RULE-41, RULE-42)."""
+
+    BLOCK = "block"
+    REVIEW = "review"
+    EMERGENCY = "emergency"
 
 
 class PriceKind(StrEnum):
@@ -183,6 +202,7 @@ class Content:
     consumables: str = ""
     medical_waste: bool | None = None
     requires_order: bool = False
+    screening: Mapping[str, Any] | None = None
     visit_fee_fen: Fen = _NOTHING
     item_fee_fen: Fen = _NOTHING
     material_fee_fen: Fen = _NOTHING
@@ -214,6 +234,41 @@ def missing_to_publish(content: Content) -> list[Missing]:
         Missing.HOSPITAL_PRICE: content.place is Place.BOTH and not price_lines(content, Place.HOSPITAL),
     }
     return [what for what, lacking in absent.items() if lacking]
+
+
+# ── screening ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question before booking: the answer that fails, and what failing does."""
+
+    code: str
+    zh: str
+    en: str
+    failing: bool
+    then: Consequence
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What a version asks before it is booked at home (RULE-40, 41, 43, 48); by default nothing."""
+
+    eligibility: tuple[Eligibility, ...] = ()
+    questions: tuple[Question, ...] = ()
+    history_required: bool = False
+    companion_required: bool = False
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any] | None) -> Self:
+        """As it is stored in a version; None asks nothing."""
+        if row is None:
+            return cls()
+        return cls(
+            eligibility=tuple(Eligibility(tag) for tag in row["eligibility"]),
+            questions=tuple(Question(**{**each, "then": Consequence(each["then"])}) for each in row["questions"]),
+            history_required=row["history_required"], companion_required=row["companion_required"],
+        )  # fmt: skip
 
 
 # ── regional policy ──────────────────────────────────────────────────────────────────────────────────────────────────

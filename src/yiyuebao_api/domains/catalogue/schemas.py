@@ -20,7 +20,9 @@ from yiyuebao_api.domains.catalogue.models import (
     ServiceVersion,
 )
 from yiyuebao_api.domains.catalogue.rules import (
+    Consequence,
     Content,
+    Eligibility,
     Missing,
     PriceKind,
     missing_to_publish,
@@ -65,6 +67,52 @@ class CategoryOut(Out):
         return cls.model_validate(row)
 
 
+class QuestionIn(In):
+    """A question before booking, answered yes or no, and what the failing answer does (RULE-41, RULE-42)."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,29}$")]
+    zh: Line
+    en: Line
+    failing: bool = Field(description="The answer that fails.")
+    then: Consequence
+
+
+class ScreeningIn(In):
+    """What is asked before a booking at home."""
+
+    eligibility: list[Eligibility] = Field(
+        default_factory=list, max_length=10, description="One of these must hold (RULE-40); empty: everybody."
+    )
+    questions: list[QuestionIn] = Field(default_factory=list, max_length=20)
+    history_required: bool = Field(False, description="Allergies (`无` when none) and medication must be told (RULE-43).")
+    companion_required: bool = Field(False, description="An adult of the family must be there (RULE-48).")
+
+    @model_validator(mode="after")
+    def _codes_differ(self) -> Self:
+        if len({each.code for each in self.questions}) != len(self.questions):
+            raise ValueError("问题编码不能重复")
+        return self
+
+
+class QuestionOut(Out):
+    """A question before booking."""
+
+    code: str
+    zh: str
+    en: str
+    failing: bool
+    then: Consequence
+
+
+class ScreeningOut(Out):
+    """What is asked before a booking at home."""
+
+    eligibility: list[Eligibility]
+    questions: list[QuestionOut]
+    history_required: bool
+    companion_required: bool
+
+
 class DraftIn(In):
     """What a service is to say. A draft may lack what is optional here; publishing tells what is missing (RULE-30)."""
 
@@ -88,6 +136,7 @@ class DraftIn(In):
     consumables: Prose = ""
     medical_waste: bool | None = None
     requires_order: bool = False
+    screening: ScreeningIn | None = None
     visit_fee_fen: PriceIn = Fen(0)
     item_fee_fen: PriceIn = Fen(0)
     material_fee_fen: PriceIn = Fen(0)
@@ -120,7 +169,8 @@ def content_of(stored: dict[str, Any]) -> Content:
     """A draft as it is stored, as the rules know it."""
     known = {name: value for name, value in stored.items() if name in DraftIn.model_fields}
     read = DraftIn.model_validate(known)
-    return Content(**{**dict(read), "skills": tuple(read.skills)})
+    screening = read.screening.model_dump(mode="json") if read.screening is not None else None
+    return Content(**{**dict(read), "skills": tuple(read.skills), "screening": screening})
 
 
 class DraftOut(Out):
@@ -144,6 +194,7 @@ class DraftOut(Out):
     consumables: str
     medical_waste: bool | None
     requires_order: bool
+    screening: ScreeningOut | None
     visit_fee_fen: Fen
     item_fee_fen: Fen
     material_fee_fen: Fen
@@ -208,6 +259,7 @@ class VersionOut(Out):
     consumables: str
     medical_waste: bool
     requires_order: bool
+    screening: ScreeningOut | None
     prices: list[PriceOut]
     price_fen: Fen
     season_from: date | None

@@ -20,13 +20,21 @@ from yiyuebao_api.domains.bookings.problems import (
     PlaceNotOffered,
     TooManyHolds,
 )
-from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, Policy, check_reschedule, effective
+from yiyuebao_api.domains.bookings.rules import (
+    ActorKind,
+    BookingState,
+    Policy,
+    Told,
+    check_reschedule,
+    effective,
+    screen,
+)
 from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
 from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
 from yiyuebao_api.domains.catalogue import rules as catalogue
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
 from yiyuebao_api.domains.catalogue.queries import require_offer, require_version
-from yiyuebao_api.domains.catalogue.rules import Place, PriceLine
+from yiyuebao_api.domains.catalogue.rules import Place, PriceLine, Screening
 from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
@@ -53,7 +61,7 @@ class Wish:
     starts_at: datetime
     patient_id: PatientId
     address_id: AddressId | None
-    note: str | None = None
+    told: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Offer:
     total_fen: Fen
     ends_at: datetime
     policy: Policy
+    review: Sequence[str]
 
 
 async def quote_booking(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
@@ -160,6 +169,7 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
     service, version = await require_offer(tx, wish.service_id, on=day)
     if wish.place is Place.BOTH or wish.place not in catalogue.places_of(version.place):
         raise PlaceNotOffered
+    review = screen(Screening.of(version.screening), wish.told, wish.place)
     address = None
     if wish.address_id is not None:
         address = await require_address(tx, account_id, wish.address_id)
@@ -173,7 +183,7 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
         raise PlaceNotOffered
     policy = Policy(release_after_days=business.release_after_days, platform_rate_bp=business.platform_rate_bp)
     ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
-    return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy)
+    return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy, review)
 
 
 def _area(site: Site) -> ServiceArea:
@@ -200,7 +210,8 @@ def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, 
         account_id=account_id, patient_id=patient.id, hospital_id=offer.service.hospital_id, site_id=offer.service.site_id,
         service_id=offer.service.id, service_version_id=offer.version.id, service_code=offer.service.code,
         service_name=offer.version.name, place=wish.place, address_id=address.id if address else None, address=snapshot,
-        contact={"name": patient.name, "phone": patient.phone}, note=wish.note, starts_at=wish.starts_at,
+        contact={"name": patient.name, "phone": patient.phone}, note=wish.told.note,
+        screening=wish.told.as_row(offer.review), starts_at=wish.starts_at,
         ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
         total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, reschedules=0,
         refunded_fen=Fen(0),
