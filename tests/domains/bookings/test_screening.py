@@ -26,6 +26,7 @@ ASKED: dict[str, Any] = {
     ],
     "history_required": True,
     "companion_required": True,
+    "assessment_required": False,
 }
 TOLD: dict[str, Any] = {
     "eligibility": ["discharged"], "answers": {"infectious": False, "has_order": True, "bleeding": False},

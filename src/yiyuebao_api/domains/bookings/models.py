@@ -8,14 +8,16 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, VisitStage
+from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, Decision, Dependence, VisitStage
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import (
     AccountId,
     AddressId,
+    AssessmentId,
     BookingId,
     ClaimId,
+    ClinicianId,
     HospitalId,
     PatientId,
     PaymentId,
@@ -85,6 +87,35 @@ class BookingLine(Model):
     position: Mapped[int] = mapped_column(primary_key=True, comment="order on the bill")
     kind: Mapped[str] = mapped_column(code_column(24), comment="visit_fee, item_fee, material_fee, travel_fee")
     amount_fen: Mapped[Fen] = mapped_column(comment="fen")
+
+
+class Assessment(Model):
+    """First assessments: whether somebody may be served at home, for one category of services (RULE-39)."""
+
+    __tablename__ = "booking_assessment"
+    __table_args__ = (
+        Index("ix_booking_assessment_booking", "booking_id"),
+        Index("ix_booking_assessment_patient", "patient_id", "hospital_id", "category_code"),
+        CheckConstraint("barthel BETWEEN 0 AND 100", name="barthel"),
+    )
+
+    id: Mapped[AssessmentId] = mapped_column(primary_key=True, comment="UUIDv7")
+    booking_id: Mapped[BookingId] = mapped_column(ForeignKey("booking.id"), comment="for which booking it was made")
+    patient_id: Mapped[PatientId] = mapped_column(comment="of whom")
+    hospital_id: Mapped[HospitalId] = mapped_column(comment="at which hospital it stands")
+    category_code: Mapped[str] = mapped_column(code_column(20), comment="for which category of services it stands")
+    assessor_id: Mapped[ClinicianId] = mapped_column(comment="who assessed: licensed, of that hospital")
+    recorded_by: Mapped[AccountId] = mapped_column(comment="which account of the desk wrote it down")
+    findings: Mapped[dict[str, Any]] = mapped_column(
+        SealedJson("booking_assessment.findings"), comment="condition, needs, risk, Barthel items; sealed"
+    )
+    barthel: Mapped[int] = mapped_column(comment="Barthel index, 0 to 100")
+    level: Mapped[Dependence] = mapped_column(comment="able, light, moderate, heavy")
+    decision: Mapped[Decision] = mapped_column(comment="home_ok, to_hospital, reject")
+    assessed_at: Mapped[datetime] = mapped_column(comment="when")
+    valid_until: Mapped[datetime] = mapped_column(comment="90 days later, exclusive")
+    voided_at: Mapped[datetime | None] = mapped_column(comment="when it fell: adverse event, hospital stay, new diagnosis")
+    void_reason: Mapped[str | None] = mapped_column(Sealed("booking_assessment.void_reason", 200), comment="why; sealed")
 
 
 class Review(Model):

@@ -52,6 +52,28 @@ class ScreeningIncomplete(Problem):
     detail = Words("请先补充以下信息再预约：{missing}。", "Tell these before booking: {missing}.")
 
 
+class AssessmentNeeded(Problem):
+    """RULE-39."""
+
+    status, code = 409, "assessment-needed"
+    title = Words("需先完成首诊评估", "A first assessment is needed")
+    detail = Words(
+        "该上门服务需先由本院医护完成首诊评估且评估在服务当日有效。",
+        "A clinician of the hospital must assess the patient first, and the assessment must still hold at the visit.",
+    )
+
+
+class AssessmentNotPossible(Problem):
+    """RULE-39, RULE-50."""
+
+    status, code = 409, "assessment-not-possible"
+    title = Words("不能评估", "Not to be assessed")
+    detail = Words(
+        "到院服务无需评估，已有有效评估的不能重复评估。",
+        "Nothing is assessed for a visit at the hospital, or while an assessment stands.",
+    )
+
+
 class OutOfArea(Problem):
     """RULE-44."""
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove, Review
-from yiyuebao_api.domains.bookings.rules import LIVE, BilledLine, BookingState
+from yiyuebao_api.domains.bookings.models import Assessment, Booking, BookingLine, BookingMove, Review
+from yiyuebao_api.domains.bookings.rules import LIVE, BilledLine, BookingState, Decision
 from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, PatientId, ReviewId, ServiceId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
@@ -143,3 +143,15 @@ async def done_at(tx: AsyncSession, booking_id: BookingId) -> datetime | None:
     )
     found: datetime | None = (await tx.scalars(done)).one_or_none()
     return found
+
+
+async def standing_assessments(
+    tx: AsyncSession, booking: Booking, category_code: str, at: datetime
+) -> Sequence[Assessment]:
+    """First assessments that allow this patient this category at home and hold at that time, locked."""
+    standing = select(Assessment).where(
+        Assessment.patient_id == booking.patient_id, Assessment.hospital_id == booking.hospital_id,
+        Assessment.category_code == category_code, Assessment.decision == Decision.HOME_OK,
+        Assessment.voided_at.is_(None), Assessment.valid_until > at,
+    ).order_by(Assessment.id)  # fmt: skip
+    return (await tx.scalars(standing.with_for_update().execution_options(populate_existing=True))).all()

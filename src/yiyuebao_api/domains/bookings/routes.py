@@ -14,6 +14,8 @@ from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import (
     AddressNeeded,
     AlreadyReviewed,
+    AssessmentNeeded,
+    AssessmentNotPossible,
     BookingExpired,
     BookingStateRefused,
     EmergencyFirst,
@@ -33,6 +35,8 @@ from yiyuebao_api.domains.bookings.problems import (
 )
 from yiyuebao_api.domains.bookings.rules import SERVED, BookingState, Told
 from yiyuebao_api.domains.bookings.schemas import (
+    AssessIn,
+    AssessmentOut,
     BookIn,
     BookingOut,
     CancellationOut,
@@ -47,6 +51,7 @@ from yiyuebao_api.domains.bookings.schemas import (
     ReviewOut,
 )
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
+from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.consents.problems import ConsentMissing
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.service import Looker
@@ -223,7 +228,29 @@ async def read_hospital_booking(caller: HospitalDesk, booking: HospitalBooking, 
     return await _shown(tx, caller, booking, "bookings.read", now)
 
 
-@desk.post("/{booking_id}/accept", summary="接单", responses=refuses(NotFound, BookingStateRefused))
+@desk.post(
+    "/{booking_id}/assess", status_code=200, summary="首诊评估",
+    responses=refuses(NotFound, BookingStateRefused, VisitAlreadyArrived, AssessmentNotPossible, ClinicianUnqualified),
+)  # fmt: skip
+async def assess_booking(
+    caller: HospitalDesk, booking: HospitalBooking, body: AssessIn, tx: Tx, now: Now
+) -> AssessmentOut:
+    """Write down the first assessment by a clinician of the hospital; anything but `home_ok` refunds everything."""
+    assessment = await service.assess_booking(
+        tx, booking.id, clinician_id=body.clinician_id, condition=body.condition, needs=body.needs, risk=body.risk,
+        barthel=body.barthel.model_dump(), decision=body.decision, account_id=caller.account_id, now=now,
+    )  # fmt: skip
+    return AssessmentOut.of(assessment)
+
+
+@desk.post("/{booking_id}/void-assessment", summary="作废首诊评估", responses=refuses(NotFound))
+async def void_assessment(caller: HospitalDesk, booking: HospitalBooking, body: ReasonIn, tx: Tx, now: Now) -> BookingOut:
+    """After an adverse event, a hospital stay or a new diagnosis: the patient must be assessed anew."""
+    await service.void_assessment(tx, booking.id, reason=body.reason, now=now)
+    return await _shown(tx, caller, booking, "bookings.void-assessment", now)
+
+
+@desk.post("/{booking_id}/accept", summary="接单", responses=refuses(NotFound, BookingStateRefused, AssessmentNeeded))
 async def accept_booking(caller: HospitalDesk, booking: HospitalBooking, tx: Tx, now: Now) -> BookingOut:
     """Take a paid booking on."""
     accepted = await service.accept_booking(tx, booking.id, account_id=caller.account_id, now=now)

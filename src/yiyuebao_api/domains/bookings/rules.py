@@ -262,3 +262,35 @@ def screen(asked: Screening, told: Told, place: Place) -> list[str]:
     if asked.eligibility and not set(asked.eligibility) & set(told.eligibility):
         raise NotEligible(one_of=[tag.value for tag in asked.eligibility])
     return [each.code for each in failed]
+
+
+# ── first assessment ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+#: RULE-39 (b).
+ASSESSMENT_STANDS = timedelta(days=90)
+
+
+class Decision(StrEnum):
+    """What a first assessment comes to (RULE-39)."""
+
+    HOME_OK = "home_ok"
+    TO_HOSPITAL = "to_hospital"
+    REJECT = "reject"
+
+
+class Dependence(StrEnum):
+    """How much help somebody needs, by their Barthel index (RULE-39)."""
+
+    ABLE = "able"
+    LIGHT = "light"
+    MODERATE = "moderate"
+    HEAVY = "heavy"
+
+
+def dependence(barthel: int) -> Dependence:
+    """RULE-39 (c): 100 able, 61–99 light, 41–60 moderate, ≤ 40 heavy."""
+    if barthel >= 100:
+        return Dependence.ABLE
+    if barthel > 60:
+        return Dependence.LIGHT
+    return Dependence.MODERATE if barthel > 40 else Dependence.HEAVY

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints
 
-from yiyuebao_api.domains.bookings.models import Booking, BookingMove, Review
+from yiyuebao_api.domains.bookings.models import Assessment, Booking, BookingMove, Review
 from yiyuebao_api.domains.bookings.rules import (
     ActorKind,
     BilledLine,
     BookingState,
     Cancellation,
+    Decision,
+    Dependence,
     Keeping,
     Policy,
     VisitStage,
     effective,
 )
 from yiyuebao_api.domains.catalogue.rules import Eligibility, Place
-from yiyuebao_api.kernel.ids import AddressId, BookingId, HospitalId, PatientId, PaymentId, ReviewId, ServiceId, SiteId
+from yiyuebao_api.kernel.ids import (
+    AddressId,
+    AssessmentId,
+    BookingId,
+    ClinicianId,
+    HospitalId,
+    PatientId,
+    PaymentId,
+    ReviewId,
+    ServiceId,
+    SiteId,
+)
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.schema import In, Line, Moment, Out, Phone, example, masked_name, masked_phone
 
+Finding = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 QuestionCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,29}$")]
 Note = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 
@@ -69,6 +83,64 @@ class ReasonIn(In):
     model_config = example(reason="临时住院，改期再约")
 
     reason: Line
+
+
+class BarthelIn(In):
+    """The ten items of the Barthel index; together 0 to 100 (RULE-39)."""
+
+    feeding: Literal[0, 5, 10]
+    bathing: Literal[0, 5]
+    grooming: Literal[0, 5]
+    dressing: Literal[0, 5, 10]
+    bowels: Literal[0, 5, 10]
+    bladder: Literal[0, 5, 10]
+    toilet: Literal[0, 5, 10]
+    transfer: Literal[0, 5, 10, 15]
+    mobility: Literal[0, 5, 10, 15]
+    stairs: Literal[0, 5, 10]
+
+
+class AssessIn(In):
+    """What a clinician of the hospital found (RULE-39)."""
+
+    model_config = example(
+        clinician_id="cln_01kj4y8x3hf7a9cq2v5b6n8m0t", condition="髋关节置换术后 10 天，伤口愈合良好", needs="换药、康复指导",
+        risk="跌倒风险中等", decision="home_ok",
+        barthel={"feeding": 10, "bathing": 0, "grooming": 5, "dressing": 5, "bowels": 10, "bladder": 10, "toilet": 5,
+                 "transfer": 10, "mobility": 10, "stairs": 5},
+    )  # fmt: skip
+
+    clinician_id: ClinicianId
+    condition: Finding
+    needs: Finding
+    risk: Finding
+    barthel: BarthelIn
+    decision: Decision
+
+
+class AssessmentOut(Out):
+    """A first assessment."""
+
+    id: AssessmentId
+    booking_id: BookingId
+    assessor_id: ClinicianId
+    condition: str
+    needs: str
+    risk: str
+    barthel: int
+    level: Dependence
+    decision: Decision
+    assessed_at: Moment
+    valid_until: Moment
+
+    @classmethod
+    def of(cls, row: Assessment) -> Self:
+        found = row.findings
+        return cls(
+            id=row.id, booking_id=row.booking_id, assessor_id=row.assessor_id, condition=found["condition"],
+            needs=found["needs"], risk=found["risk"], barthel=row.barthel, level=row.level, decision=row.decision,
+            assessed_at=row.assessed_at, valid_until=row.valid_until,
+        )  # fmt: skip
 
 
 class RescheduleIn(In):

@@ -258,6 +258,7 @@ class Screening:
     questions: tuple[Question, ...] = ()
     history_required: bool = False
     companion_required: bool = False
+    assessment_required: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | None) -> Self:
@@ -268,6 +269,7 @@ class Screening:
             eligibility=tuple(Eligibility(tag) for tag in row["eligibility"]),
             questions=tuple(Question(**{**each, "then": Consequence(each["then"])}) for each in row["questions"]),
             history_required=row["history_required"], companion_required=row["companion_required"],
+            assessment_required=row["assessment_required"],
         )  # fmt: skip
 
 

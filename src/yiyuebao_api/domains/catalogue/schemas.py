@@ -86,6 +86,7 @@ class ScreeningIn(In):
     questions: list[QuestionIn] = Field(default_factory=list, max_length=20)
     history_required: bool = Field(False, description="Allergies (`无` when none) and medication must be told (RULE-43).")
     companion_required: bool = Field(False, description="An adult of the family must be there (RULE-48).")
+    assessment_required: bool = Field(False, description="A first assessment stands before acceptance (RULE-39).")
 
     @model_validator(mode="after")
     def _codes_differ(self) -> Self:
@@ -111,6 +112,7 @@ class ScreeningOut(Out):
     questions: list[QuestionOut]
     history_required: bool
     companion_required: bool
+    assessment_required: bool
 
 
 class DraftIn(In):

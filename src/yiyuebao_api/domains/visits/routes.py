@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.requests import HTTPConnection
 
 from yiyuebao_api.domains.accounts.guards import Clinician, HospitalDesk, Patient
+from yiyuebao_api.domains.bookings.problems import AssessmentNeeded
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
 from yiyuebao_api.domains.visits import queries, service
@@ -89,7 +90,7 @@ def _page(sheets: Sequence[VisitSheet], paging: Paging, viewer: Viewer, now: dat
 # ── the desk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@desk.post("", status_code=201, summary="派单", responses=refuses(NotFound, BookingNotAssignable, *UNSUITABLE))
+@desk.post("", status_code=201, summary="派单", responses=refuses(NotFound, BookingNotAssignable, AssessmentNeeded, *UNSUITABLE))
 async def assign_visit(caller: HospitalDesk, body: AssignIn, terms: FromSettings, tx: Tx, now: Now) -> VisitOut:
     """Send a clinician of the hospital to an accepted booking; the same assignment again is the same visit."""
     sheet = await service.assign_visit(

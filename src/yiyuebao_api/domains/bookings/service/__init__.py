@@ -1,5 +1,6 @@
 """Use cases of bookings, by noun: the offer, the money, the end, the course."""
 
+from yiyuebao_api.domains.bookings.service.assessing import assess_booking, require_assessed, void_assessment
 from yiyuebao_api.domains.bookings.service.course import accept_booking, note_visit_stage, unassign
 from yiyuebao_api.domains.bookings.service.ending import (
     cancel_booking,
@@ -20,6 +21,7 @@ __all__ = [
     "Wish",
     "accept_booking",
     "answer_review",
+    "assess_booking",
     "cancel_booking",
     "create_booking",
     "expire_booking",
@@ -32,7 +34,9 @@ __all__ = [
     "quote_booking",
     "quote_cancellation",
     "refuse_booking",
+    "require_assessed",
     "reschedule_booking",
     "review_booking",
     "unassign",
+    "void_assessment",
 ]  # fmt: skip

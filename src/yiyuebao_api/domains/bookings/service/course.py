@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.bookings import queries
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, VisitStage
+from yiyuebao_api.domains.bookings.service.assessing import require_assessed
 from yiyuebao_api.domains.bookings.service.ending import earn, require_state
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
 from yiyuebao_api.domains.grants import service as grants
@@ -25,11 +26,12 @@ _TOLD = {
 
 
 async def accept_booking(tx: AsyncSession, booking_id: BookingId, *, account_id: AccountId, now: datetime) -> Booking:
-    """The desk takes the booking on. A second time answers the first one's outcome. Raises BookingStateRefused."""
+    """The desk takes the booking on. A second time answers the first one's outcome. Raises BookingStateRefused, AssessmentNeeded."""
     booking = await queries.lock_booking(tx, booking_id)
     if booking.state is BookingState.ACCEPTED:
         return booking
     require_state(booking, (BookingState.PAID,))  # an assigned one can be accepted too, but by taking somebody off
+    await require_assessed(tx, booking)
     await move(tx, booking, BookingState.ACCEPTED, actor=ActorKind.DESK, actor_id=account_id, now=now)
     await tell_hospital(tx, booking, "booking.accepted", "已接单", now=now)
     body = f"医院已接单：{booking.service_name}，{when(booking)}。"

@@ -12,7 +12,7 @@ from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefuse
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.queries import lock_booking, require_hospital_booking
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState
-from yiyuebao_api.domains.bookings.service import unassign
+from yiyuebao_api.domains.bookings.service import require_assessed, unassign
 from yiyuebao_api.domains.clinicians.events import ClinicianWentOffline
 from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.clinicians.queries import list_staff, lock_person, require_clinician_of
@@ -49,7 +49,7 @@ async def assign_visit(
 ) -> VisitSheet:  # fmt: skip
     """Send a clinician of the hospital to an accepted booking (RULE-22, 45, 46); once more is the same visit.
 
-    Locks the booking, its visit and the person. Raises NotFound, BookingNotAssignable, ClinicianUnqualified,
+    Locks the booking, its visit and the person. Raises NotFound, BookingNotAssignable, AssessmentNeeded, ClinicianUnqualified,
     ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked.
     """
     await require_hospital_booking(tx, hospital_id, booking_id)
@@ -60,6 +60,7 @@ async def assign_visit(
         return VisitSheet(visit, booking, clinician)
     if booking.state is not BookingState.ACCEPTED:
         raise BookingNotAssignable(state=booking.state.value)
+    await require_assessed(tx, booking)
     await _require_free(tx, clinician, booking, travel=travel)
     actor = Actor(ActorKind.DESK, desk)
     if visit is None:
