@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "screening_1"
-down_revision = "clinicians_1"
+down_revision = "identities_1"
 branch_labels = None
 depends_on = None
 
