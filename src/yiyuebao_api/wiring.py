@@ -46,6 +46,7 @@ from yiyuebao_api.kernel.ids import (
     ConsultationId,
     DeliveryId,
     PaymentId,
+    QualificationId,
     RefundId,
     RowId,
     VisitId,
@@ -107,6 +108,13 @@ async def _deliver(c: Context, work: Work) -> None:
     await partners.deliver(c.begin, c.gateways.webhooks, DeliveryId.parse(work.payload["id"]), now=clock.now())
 
 
+async def _read_photos(c: Context, work: Work) -> None:
+    await clinicians.read_photos(
+        c.begin, c.gateways.store, c.gateways.identity, QualificationId.parse(work.payload["id"]),
+        int(work.payload["version"]),
+    )  # fmt: skip
+
+
 async def _watch_consultation(c: Context, work: Work) -> None:
     await consultations.watch_consultation(
         c.begin, ConsultationId.parse(work.payload["id"]), idle=bool(work.payload.get("idle")), now=clock.now()
@@ -122,6 +130,7 @@ JOBS: Mapping[str, Job[Context]] = {
     "visits.confirm_silent": Job(_confirm),
     "settlements.release": Job(_release),
     "partners.deliver": Job(_deliver),
+    "clinicians.read_photos": Job(_read_photos),
     "consultations.watch": Job(_watch_consultation),
 }
 

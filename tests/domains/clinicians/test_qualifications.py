@@ -9,21 +9,29 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.client import Api, refused
-from tests.scenes.accounts import sign_in
+from tests.sandbox_server import SandboxServer
+from tests.scenes.accounts import plan_fault, sign_in
 from tests.scenes.clinicians import make_clinician
+from tests.scenes.files import picture, send
 from tests.scenes.hospitals import as_desk, as_operator, as_patient, make_hospital
+from yiyuebao_api import wiring
+from yiyuebao_api.context import Context
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Qualification, Title
 from yiyuebao_api.domains.clinicians.rules import Practice, QualificationState
 from yiyuebao_api.domains.hospitals.models import Hospital
 from yiyuebao_api.domains.notices.models import Notice
+from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.database import Database
-from yiyuebao_api.kernel.ids import ClinicianId, QualificationId
+from yiyuebao_api.kernel.ids import ClinicianId, FileId, QualificationId
+from yiyuebao_api.kernel.outbox import Worker
+from yiyuebao_api.seed.cards import draw_paper
 
 MINE, QUEUE = "/v1/clinicians/qualifications", "/v1/operator/clinicians/qualifications"
 LICENCE: dict[str, Any] = {
     "holder_name": "王海燕", "number": "201846010023", "issued_on": "2018-05-04", "valid_until": "2031-06-30",
-    "practice_place": "海口市人民医院", "lines": ["姓名：王海燕"],
+    "practice_place": "海口市人民医院",
 }  # fmt: skip
+PRINTED = ["中华人民共和国护士执业证书", "姓名：王海燕", "护士执业证书编号：201846010023", "有效期至2031年6月30日"]
 CHECKED = {"practice": "registered", "e_reg_checked_on": "2026-11-20", "e_reg_source": "全国护士电子注册系统"}
 UNPROVEN: dict[str, Any] = {
     "state": ClinicianState.SUBMITTED, "verified_at": None, "licence_checked_at": None, "practice": None,
@@ -61,7 +69,15 @@ def _new(nurse: Clinician, **changes: Any) -> dict[str, Any]:
     return {"clinician_id": str(nurse.id), "kind": "nurse_licence", **LICENCE, **changes}
 
 
+async def _photo(person: Api, content: bytes | None = None, purpose: str = "licence") -> str:
+    answer = await send(person, content or draw_paper(PRINTED), purpose)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 async def _begun(person: Api, nurse: Clinician, **changes: Any) -> dict[str, Any]:
+    if "photo_ids" not in changes:
+        changes["photo_ids"] = [await _photo(person)]
     answer = await person.post(MINE, json=_new(nurse, **changes))
     assert answer.status_code == 201, answer.text
     body: dict[str, Any] = answer.json()
@@ -116,6 +132,16 @@ async def test_from_recognised_lines_to_the_verified_nurse(
     assert list(told) == ["qualification.approved"] * 2
 
 
+async def test_a_submitted_certificate_waits_in_the_operators_queue(person: Api, operator: Api, nurse: Clinician) -> None:
+    made = await _submitted(person, nurse)
+    path = "/v1/operator/operations/queues/items"
+    (item,) = (await operator.get(path, params={"kind": "qualification"})).json()["items"]
+    assert (item["subject"], item["decided_at"]) == (made["id"], f"{QUEUE}/{made['id']}")
+    assert (await operator.post(f"{path}/{made['id']}/claim")).status_code == 200
+    await operator.post(f"{QUEUE}/{made['id']}/approve", json=CHECKED, headers=_seen(2))
+    assert (await operator.get(path, params={"kind": "qualification"})).json()["items"] == []
+
+
 async def test_a_rejected_certificate_is_corrected(
     database: Database, person: Api, operator: Api, nurse: Clinician
 ) -> None:
@@ -128,7 +154,8 @@ async def test_a_rejected_certificate_is_corrected(
     refused(await person.post(MINE, json=_new(nurse)), 409, "qualification-already-open")
     refused(await person.put(path, json=LICENCE), 428, "precondition-required")
     refused(await person.put(path, json=LICENCE, version=1), 412, "precondition-failed")
-    edited = await person.put(path, json={**LICENCE, "number": "201846010024"}, version=3)
+    kept = {"photo_ids": made["photo_ids"]}
+    edited = await person.put(path, json={**LICENCE, **kept, "number": "201846010024"}, version=3)
     assert (edited.json()["state"], edited.json()["number"]) == ("draft", "201846010024")
     assert (await person.post(f"{path}/submit")).json()["state"] == "submitted"
     refused(await person.put(path, json=LICENCE, version=5), 409, "qualification-state-refused")
@@ -178,6 +205,20 @@ async def test_a_number_belongs_to_one_person(
     assert refused(answer, 409, "qualification-not-acceptable")["faults"] == ["number_taken"]
 
 
+async def test_one_number_approved_for_two_at_once_is_approved_for_one(
+    api: Api, database: Database, person: Api, operator: Api, nurse: Clinician, hospital: Hospital
+) -> None:
+    twin = await make_clinician(database, hospital.id, **UNPROVEN)
+    signed = await sign_in(database, api.app.state.tokens, twin.account_id)
+    papers = [await _submitted(person, nurse), await _submitted(api.signed_in(signed.access_token), twin)]
+    answers = await asyncio.gather(
+        *(operator.post(f"{QUEUE}/{each['id']}/approve", json=CHECKED, headers=_seen(2)) for each in papers)
+    )
+    assert sorted(each.status_code for each in answers) == [200, 409]
+    states = sorted([(await _paper(database, each["id"])).state.value for each in papers])
+    assert states == ["approved", "submitted"]
+
+
 async def test_a_renewal_replaces_what_it_renews(
     database: Database, person: Api, operator: Api, nurse: Clinician
 ) -> None:
@@ -203,7 +244,8 @@ async def test_a_doctor_shows_a_doctors_licence(api: Api, database: Database, ho
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"number": "1"}, {"holder_name": "王1"}, {"kind": "passport"}, {"valid_until": "2026-13-01"}, {"lines": []},
+        {"number": "1"}, {"holder_name": "王1"}, {"kind": "passport"}, {"valid_until": "2026-13-01"}, {"lines": ["x"]},
+        {"photo_ids": ["fil_1"]}, {"photo_ids": [str(FileId.new()) for _ in range(5)]},
         {"state": "approved"}, {"title": "护师"}, {"practice": "registered"},
     ],
 )  # fmt: skip
@@ -241,15 +283,84 @@ async def test_somebody_elses_is_not_there(
 async def test_certificates_are_sealed_in_the_table(database: Database, person: Api, nurse: Clinician) -> None:
     await _begun(person, nurse)
     async with database.engine.connect() as connection:
-        raw = (await connection.exec_driver_sql("SELECT holder_name, number, recognised FROM qualification")).one()
+        raw = (await connection.exec_driver_sql("SELECT holder_name, number FROM qualification")).one()
     assert all("王海燕".encode() not in each and b"201846010023" not in each for each in raw)
+
+
+# ── photographs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _read(context: Context) -> None:
+    """What the worker does after a submission."""
+    await Worker(context.begin, context, wiring.JOBS, {}).drain("clinicians.read_photos")
+
+
+async def test_a_photograph_fills_in_a_certificate(person: Api) -> None:
+    photo = {"kind": "nurse_licence", "file_id": await _photo(person)}
+    read = (await person.post(f"{MINE}/photo-reading", json=photo)).json()
+    assert (read["holder_name"], read["number"], read["valid_until"]) == ("王海燕", "201846010023", "2031-06-30")
+    blank = {"kind": "nurse_licence", "file_id": await _photo(person, picture())}
+    assert set((await person.post(f"{MINE}/photo-reading", json=blank)).json().values()) == {None}
+
+
+@pytest.mark.parametrize("code", ["282000", "17"])  # down, over quota
+async def test_a_reader_that_is_away_leaves_the_typing(
+    person: Api, nurse: Clinician, sandbox: SandboxServer, code: str
+) -> None:
+    photo = {"kind": "nurse_licence", "file_id": await _photo(person)}
+    await plan_fault(sandbox.base_url, "baidu", kind="code", code=code, path="/rest")
+    refused(await person.post(f"{MINE}/photo-reading", json=photo), 503, "certificate-not-readable")
+    assert (await _submitted(person, nurse))["state"] == "submitted"
+
+
+async def test_the_reviewer_sees_the_photograph_and_where_it_differs(
+    api: Api, database: Database, context: Context, person: Api, operator: Api, nurse: Clinician
+) -> None:
+    made = await _submitted(person, nurse, number="201846010099")
+    before = (await operator.get(f"{QUEUE}/{made['id']}")).json()
+    assert (before["read"], before["differences"]) == (None, [])
+    await _read(context)
+    shown = (await operator.get(f"{QUEUE}/{made['id']}")).json()
+    assert (shown["version"], shown["differences"], shown["read"]["number"]) == (2, ["number"], "201846010023")
+    (link,) = shown["photos"]
+    assert (await api.get(link["url"])).headers["content-type"] == "image/jpeg"
+    assert (await person.get(f"{MINE}/{made['id']}")).json()["photos"][0]["url"].partition("?")[0] == link["url"].partition("?")[0]
+    async with database.begin() as tx:
+        looked = await tx.scalars(select(AuditEntry.action).where(AuditEntry.subject == made["id"]))
+        assert set(looked) == {"clinicians.show_qualification"}
+
+
+async def test_without_a_photograph_nothing_is_submitted(
+    api: Api, database: Database, context: Context, person: Api, nurse: Clinician
+) -> None:
+    made = await _begun(person, nurse, photo_ids=[])
+    problem = refused(await person.post(f"{MINE}/{made['id']}/submit"), 409, "qualification-not-acceptable")
+    assert problem["faults"] == ["no_photo"]
+    stranger = await as_patient(api, database)
+    theirs, card = await _photo(stranger), await _photo(person, purpose="portrait")
+    for wrong in (theirs, card, str(FileId.new())):
+        refused(await person.put(f"{MINE}/{made['id']}", json={**LICENCE, "photo_ids": [wrong]}, version=1), 422, "file-not-found")
+        read = {"kind": "nurse_licence", "file_id": wrong}
+        refused(await person.post(f"{MINE}/photo-reading", json=read), 422, "file-not-found")
+    refused(await person.post(MINE, json=_new(nurse, kind="title", photo_ids=[theirs])), 422, "file-not-found")
+    assert (await _paper(database, made["id"])).version == 1
+
+
+async def test_a_reading_that_comes_late_is_of_the_version_it_read(
+    context: Context, database: Database, person: Api, nurse: Clinician
+) -> None:
+    made = await _submitted(person, nurse)
+    await person.post(f"{MINE}/{made['id']}/withdraw")
+    await _read(context)
+    assert (await _paper(database, made["id"])).recognised is None
 
 
 # ── at once ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_begun_and_submitted_by_many_fingers_it_is_one(database: Database, person: Api, nurse: Clinician) -> None:
-    answers = await asyncio.gather(*(person.post(MINE, json=_new(nurse)) for _ in range(6)))
+    new = _new(nurse, photo_ids=[await _photo(person)])
+    answers = await asyncio.gather(*(person.post(MINE, json=new) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [201] + [409] * 5
     made = next(each.json() for each in answers if each.status_code == 201)
     taps = await asyncio.gather(*(person.post(f"{MINE}/{made['id']}/submit") for _ in range(6)))
@@ -267,7 +378,8 @@ async def test_what_is_approved_is_what_was_looked_at(
     path = f"{MINE}/{made['id']}"
     refused(await operator.post(f"{QUEUE}/{made['id']}/approve", json=CHECKED), 428, "precondition-required")
     await person.post(f"{path}/withdraw")
-    await person.put(path, json={**LICENCE, "number": "201846010099"}, version=3)
+    changed = {**LICENCE, "number": "201846010099", "photo_ids": made["photo_ids"]}
+    await person.put(path, json=changed, version=3)
     await person.post(f"{path}/submit")
     answer = await operator.post(f"{QUEUE}/{made['id']}/approve", json=CHECKED, headers=_seen(2))
     refused(answer, 412, "precondition-failed")

@@ -193,12 +193,22 @@ class _Paper:
     number: str = "201846010023"
     valid_until: date | None = TODAY
     title: Title | None = None
+    issued_on: date | None = None
+    practice_place: str | None = None
+    photo_ids: tuple[str, ...] = ("fil_1",)
+
+
+def test_only_what_was_read_can_differ() -> None:
+    reading = rules.Reading(holder_name="王海燕", number="2018 46010099", valid_until=TODAY)
+    assert rules.differences(reading, _Paper(title=Title.NURSE)) == ["number"]
+    assert rules.differences(rules.Reading(), _Paper()) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "faults"),
     [
         ({}, []),
+        ({"photo_ids": ()}, [Fault.NO_PHOTO]),
         ({"holder_name": "王 海燕"}, []),
         ({"holder_name": "王海艳"}, [Fault.NAME_DIFFERS]),
         ({"number": "2018460100"}, [Fault.NUMBER_MALFORMED]),

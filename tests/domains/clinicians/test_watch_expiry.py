@@ -85,7 +85,7 @@ async def test_certificates_expire_with_their_last_day(database: Database, hospi
     nurse = await make_clinician(database, hospital.id)
     papers = [
         Qualification(
-            id=QualificationId.new(), clinician_id=nurse.id, kind=kind, state=state, pending=None, holder_name="王海燕",
+            photo_ids=[], id=QualificationId.new(), clinician_id=nurse.id, kind=kind, state=state, pending=None, holder_name="王海燕",
             number="201846010023", number_index=bytes(32), issued_on=None, valid_until=_day(days), title=None,
             practice_place=None, recognised=None, fault=None, reason=None, submitted_at=None, decided_at=None,
             decided_by=None, version=1, created_at=clock.now(),

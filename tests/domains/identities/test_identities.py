@@ -75,6 +75,8 @@ async def test_a_good_card_is_approved_by_a_person_only(scene: Scene) -> None:
     told = await scene.submit()
     assert (told["state"], told["doubts"]) == ("submitted", [])
     assert await scene.real_name() is RealName.PENDING
+    queue = (await scene.operator.get("/v1/operator/operations/queues/items", params={"kind": "identity"})).json()
+    assert [each["decided_at"] for each in queue["items"]] == [f"/v1/operator/identities/{told['id']}"]
     shown = (await scene.operator.get(f"/v1/operator/identities/{told['id']}")).json()
     assert shown["reading"]["front"]["name"] == NAME
     assert (await scene.operator.get("/v1/operator/identities")).json()["items"][-1]["id"] == told["id"]

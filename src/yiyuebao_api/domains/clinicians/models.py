@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BINARY, Boolean, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BINARY, JSON, Boolean, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.domains.clinicians.rules import (
@@ -26,6 +26,7 @@ from yiyuebao_api.kernel.secrets import Sealed, SealedJson
 
 __all__ = [
     "AdverseRecord",
+    "CertificateNumber",
     "Clinician",
     "ClinicianKind",
     "ClinicianState",
@@ -93,6 +94,7 @@ class Qualification(Model):
     pending: Mapped[bool | None] = mapped_column(
         Boolean, comment="true until decided, then null: one of a kind is open at a time"
     )
+    photo_ids: Mapped[list[str]] = mapped_column(JSON, comment="ids of its photographs, in order (RULE-15)")
     holder_name: Mapped[str] = mapped_column(Sealed("qualification.holder_name", 50), comment="name on it, sealed")
     number: Mapped[str] = mapped_column(Sealed("qualification.number", 40), comment="its number, sealed (RULE-16, RULE-17)")
     number_index: Mapped[bytes] = mapped_column(BINARY(32), comment="blind index of the number")
@@ -101,7 +103,7 @@ class Qualification(Model):
     title: Mapped[Title | None] = mapped_column(comment="the title it certifies")
     practice_place: Mapped[str | None] = mapped_column(String(100), comment="place of practice printed on it (RULE-22)")
     recognised: Mapped[dict[str, Any] | None] = mapped_column(
-        SealedJson("qualification.recognised"), comment="recognised lines that filled it in, sealed"
+        SealedJson("qualification.recognised"), comment="what a machine read of the photographs as submitted, sealed; null: not yet"
     )
     fault: Mapped[Fault | None] = mapped_column(comment="the clause on which it was rejected")
     reason: Mapped[str | None] = mapped_column(Sealed("qualification.reason", 500), comment="why, in words; sealed")
@@ -110,6 +112,16 @@ class Qualification(Model):
     decided_by: Mapped[AccountId | None] = mapped_column(comment="which operator")
     version: Mapped[int] = mapped_column(comment="counts changes; the ETag")
     created_at: Mapped[datetime] = mapped_column(comment="when it was begun")
+
+
+class CertificateNumber(Model):
+    """Certificate numbers that were approved: two reviewers who accept one number for two persons meet at its row."""
+
+    __tablename__ = "certificate_number"
+
+    kind: Mapped[QualificationKind] = mapped_column(primary_key=True, comment="of which certificate")
+    number_index: Mapped[bytes] = mapped_column(BINARY(32), primary_key=True, comment="blind index of the number")
+    since: Mapped[datetime] = mapped_column(comment="when it was first approved")
 
 
 class AdverseRecord(Model):

@@ -57,3 +57,11 @@ class QualificationOfOtherKind(Problem):
     status, code = 422, "qualification-of-other-kind"
     title = Words("证书与人员类别不符", "Certificate of another profession")
     detail = Words("护士提交护士执业证书，医生提交医师执业证书。", "A nurse submits a nurse's licence, a doctor a doctor's.")
+
+
+class CertificateNotReadable(Problem):
+    """The reader is away, or its calls of the day are used up; the certificate can be typed all the same."""
+
+    status, code = 503, "certificate-not-readable"
+    title = Words("暂时无法识别", "Cannot be read just now")
+    detail = Words("识别服务暂时不可用，请手动填写证书内容。", "The reader is not available; please type what the certificate says.")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import or_, select
+from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.clinicians.models import (
     AdverseRecord,
+    CertificateNumber,
     Clinician,
     ClinicianKind,
     ClinicianState,
@@ -151,6 +153,12 @@ async def list_qualifications(
     """Certificates in one state, newest first, one more than asked: the operator's queue."""
     found = select(Qualification).where(Qualification.state == state)
     return (await tx.scalars(newest_first(found, Qualification.id, QualificationId, paging))).all()
+
+
+async def lock_number(tx: AsyncSession, kind: QualificationKind, number_index: bytes, now: datetime) -> None:
+    """Whoever asks next whose number it is waits until this transaction has ended."""
+    row = insert(CertificateNumber).values(kind=kind, number_index=number_index, since=now)
+    await tx.execute(row.on_duplicate_key_update(since=CertificateNumber.since))
 
 
 async def is_number_of_another(tx: AsyncSession, paper: Qualification, account_id: AccountId) -> bool:

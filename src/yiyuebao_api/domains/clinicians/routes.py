@@ -11,6 +11,7 @@ from yiyuebao_api.domains.clinicians import queries, service
 from yiyuebao_api.domains.clinicians.guards import OwnQualification
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Qualification
 from yiyuebao_api.domains.clinicians.problems import (
+    CertificateNotReadable,
     ClinicianAlreadyRegistered,
     ClinicianBarred,
     ClinicianStateRefused,
@@ -28,8 +29,10 @@ from yiyuebao_api.domains.clinicians.schemas import (
     ClinicianFileOut,
     ClinicianIn,
     ClinicianOut,
+    PhotoIn,
     QualificationApprovalIn,
     QualificationFieldsIn,
+    QualificationFileOut,
     QualificationIn,
     QualificationOut,
     QualificationRejectionIn,
@@ -37,15 +40,21 @@ from yiyuebao_api.domains.clinicians.schemas import (
     ReadingOut,
     RecognisedIn,
 )
+from yiyuebao_api.domains.files.problems import FileNotFound
+from yiyuebao_api.domains.files.queries import find_file
+from yiyuebao_api.domains.files.schemas import FileLinkOut
+from yiyuebao_api.domains.files.service import signed_link
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
 from yiyuebao_api.domains.hospitals.schemas import DecisionReasonIn
+from yiyuebao_api.gateways.identity_ocr import IdentityGateway
+from yiyuebao_api.gateways.object_store import Store
 from yiyuebao_api.kernel.clock import Now
-from yiyuebao_api.kernel.database import Tx
+from yiyuebao_api.kernel.database import Transactions, Tx
 from yiyuebao_api.kernel.editing import IfMatch, PreconditionFailed, PreconditionRequired, tag, tagged
 from yiyuebao_api.kernel.idempotency import OnceRoute
-from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, QualificationId
+from yiyuebao_api.kernel.ids import ClinicianId, FileId, HospitalId, QualificationId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
-from yiyuebao_api.kernel.problems import NotFound, merge, refuses
+from yiyuebao_api.kernel.problems import NotFound, ProviderDown, merge, refuses
 
 public = APIRouter(prefix="/v1/clinicians", tags=["clinicians"], route_class=OnceRoute)
 desk = APIRouter(prefix="/v1/hospital/clinicians", tags=["clinicians"], route_class=OnceRoute)
@@ -60,6 +69,17 @@ def _file(clinician: Clinician, response: Response, now: Now) -> ClinicianFileOu
 def _paper(paper: Qualification, response: Response) -> QualificationOut:
     tag(response, paper.version)
     return QualificationOut.of(paper)
+
+
+async def _photographed(tx: Tx, paper: Qualification, response: Response, now: Now) -> QualificationFileOut:
+    tag(response, paper.version)
+    photos = []
+    for each in paper.photo_ids:
+        file = await find_file(tx, FileId.parse(each))
+        if file is not None:
+            link = signed_link(file, now=now)
+            photos.append(FileLinkOut(url=link.url, expires_at=link.expires_at))
+    return QualificationFileOut.file(paper, photos)
 
 
 # ── for everybody, and for oneself ───────────────────────────────────────────────────────────────────────────────────
@@ -101,11 +121,24 @@ async def read_qualification(caller: guards.Member, body: RecognisedIn) -> Readi
 
 
 @public.post(
+    "/qualifications/photo-reading", summary="识别证书照片",
+    responses=refuses(FileNotFound, CertificateNotReadable, ProviderDown),
+)
+async def read_certificate_photo(
+    caller: guards.Member, body: PhotoIn, begin: Transactions, store: Store, reader: IdentityGateway
+) -> ReadingOut:
+    """Fill in a certificate from its photograph, for the person to confirm; nothing is kept."""
+    lines = await service.read_photo(begin, store, reader, caller.account_id, body.file_id)
+    return ReadingOut.of(read_certificate(body.kind, lines))
+
+
+@public.post(
     "/qualifications",
     status_code=201,
     summary="填写执业证书",
     responses=merge(
-        refuses(NotFound, ClinicianStateRefused, QualificationOfOtherKind, QualificationAlreadyOpen), tagged(201)
+        refuses(NotFound, ClinicianStateRefused, QualificationOfOtherKind, QualificationAlreadyOpen, FileNotFound),
+        tagged(201),
     ),
 )
 async def begin_qualification(
@@ -123,16 +156,18 @@ async def list_qualifications(caller: guards.Member, paging: Pages, tx: Tx) -> P
 
 
 @public.get("/qualifications/{qualification_id}", summary="证书详情", responses=merge(refuses(NotFound), tagged()))
-async def show_qualification(paper: OwnQualification, response: Response) -> QualificationOut:
-    """One of the caller's own certificates."""
-    return _paper(paper, response)
+async def show_qualification(
+    paper: OwnQualification, response: Response, tx: Tx, now: Now
+) -> QualificationFileOut:
+    """One of the caller's own certificates, with its photographs."""
+    return await _photographed(tx, paper, response, now)
 
 
 @public.put(
     "/qualifications/{qualification_id}",
     summary="修改证书",
     responses=merge(
-        refuses(NotFound, QualificationStateRefused, PreconditionRequired, PreconditionFailed), tagged()
+        refuses(NotFound, QualificationStateRefused, FileNotFound, PreconditionRequired, PreconditionFailed), tagged()
     ),
 )
 async def edit_qualification(
@@ -285,10 +320,12 @@ async def list_submitted_qualifications(
     "/qualifications/{qualification_id}", summary="待审核证书", responses=merge(refuses(NotFound), tagged())
 )
 async def show_submitted_qualification(
-    qualification_id: QualificationId, caller: guards.Operator, response: Response, tx: Tx
-) -> QualificationOut:
-    """One certificate of anybody."""
-    return _paper(await queries.require_qualification(tx, qualification_id), response)
+    qualification_id: QualificationId, caller: guards.Operator, response: Response, tx: Tx, now: Now
+) -> QualificationFileOut:
+    """One certificate of anybody, its photographs beside what was read of them; the look is in the audit."""
+    paper = await queries.require_qualification(tx, qualification_id)
+    service.note_look(tx, paper, caller.account_id, now=now)
+    return await _photographed(tx, paper, response, now)
 
 
 @operator.post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -283,6 +283,7 @@ class QualificationState(StrEnum):
 class Fault(StrEnum):
     """One reason why a certificate cannot be accepted."""
 
+    NO_PHOTO = "no_photo"
     UNREADABLE = "unreadable"
     WRONG_DOCUMENT = "wrong_document"
     ALTERED = "altered"
@@ -332,18 +333,25 @@ class Certified(Protocol):
     @property
     def kind(self) -> QualificationKind: ...
     @property
+    def photo_ids(self) -> Sequence[str]: ...
+    @property
     def holder_name(self) -> str: ...
     @property
     def number(self) -> str: ...
     @property
+    def issued_on(self) -> date | None: ...
+    @property
     def valid_until(self) -> date | None: ...
     @property
     def title(self) -> Title | None: ...
+    @property
+    def practice_place(self) -> str | None: ...
 
 
 def faults_of(paper: Certified, *, name: str, kind: ClinicianKind, on: date) -> list[Fault]:
     """Why a certificate cannot be accepted for that person on that Shanghai day; empty when it can."""
     checks = {
+        Fault.NO_PHOTO: not paper.photo_ids,
         Fault.WRONG_DOCUMENT: paper.kind not in KINDS[kind],
         Fault.NAME_DIFFERS: _plain(paper.holder_name) != _plain(name),
         Fault.NUMBER_MALFORMED: NUMBERS[paper.kind].fullmatch(paper.number) is None,
@@ -401,6 +409,16 @@ def read_certificate(kind: QualificationKind, lines: Sequence[str]) -> Reading:
         title=_title(clean) if kind is QualificationKind.TITLE else None,
         practice_place=_only(_places(clean)),
     )
+
+
+def differences(reading: Reading, paper: Certified) -> list[str]:
+    """The fields in which the holder's words are not what was read; what could not be read differs from nothing."""
+    found = []
+    for each in fields(Reading):
+        read, told = getattr(reading, each.name), getattr(paper, each.name)
+        if read is not None and (_plain(read) != _plain(told or "") if isinstance(read, str) else read != told):
+            found.append(each.name)
+    return found
 
 
 def _plain(text: str) -> str:

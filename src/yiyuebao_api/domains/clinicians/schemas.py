@@ -24,8 +24,11 @@ from yiyuebao_api.domains.clinicians.rules import (
     QualificationKind,
     QualificationState,
     Reading,
+    differences,
+    read_certificate,
 )
-from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, QualificationId
+from yiyuebao_api.domains.files.schemas import FileLinkOut
+from yiyuebao_api.kernel.ids import ClinicianId, FileId, HospitalId, QualificationId
 from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, Phone, Whole, example
 
 PersonName = Annotated[
@@ -161,7 +164,7 @@ class AdverseRecordIn(In):
 
 _PAPER = {
     "holder_name": "王海燕", "number": "201846010023", "issued_on": "2018-05-04", "valid_until": "2030-06-30",
-    "title": None, "practice_place": "海口市人民医院", "lines": ["护士执业证书编号：201846010023"],
+    "title": None, "practice_place": "海口市人民医院", "photo_ids": ["fil_01kj4y8x3hf7a9cq2v5b6n8m0t"],
 }  # fmt: skip
 
 
@@ -172,6 +175,15 @@ class RecognisedIn(In):
 
     kind: QualificationKind
     lines: Lines
+
+
+class PhotoIn(In):
+    """A photograph of a certificate, uploaded for `licence`."""
+
+    model_config = example(kind="nurse_licence", file_id="fil_01kj4y8x3hf7a9cq2v5b6n8m0t")
+
+    kind: QualificationKind
+    file_id: FileId
 
 
 class ReadingOut(Out):
@@ -200,7 +212,9 @@ class QualificationFieldsIn(In):
     valid_until: Day | None = None
     title: Title | None = None
     practice_place: Line | None = None
-    lines: Lines | None = Field(default=None, description="The recognised lines that filled it in.")
+    photo_ids: Annotated[list[FileId], Field(max_length=4)] = Field(
+        default_factory=list, description="Its photographs, uploaded for `licence`; at least one to submit it."
+    )
 
 
 class QualificationIn(QualificationFieldsIn):
@@ -244,6 +258,7 @@ class QualificationOut(Out):
     valid_until: date | None
     title: Title | None
     practice_place: str | None
+    photo_ids: list[FileId]
     fault: Fault | None
     reason: str | None
     submitted_at: Moment | None
@@ -254,3 +269,21 @@ class QualificationOut(Out):
     @classmethod
     def of(cls, row: Qualification) -> QualificationOut:
         return cls.model_validate(row)
+
+
+class QualificationFileOut(QualificationOut):
+    """A certificate with its photographs, and what a machine read of them after it was submitted."""
+
+    photos: list[FileLinkOut] = Field(description="Links of five minutes, in the order of `photo_ids`.")
+    read: ReadingOut | None = Field(description="Null: not read, not yet or not readable.")
+    differences: list[str] = Field(description="Fields in which the holder's words are not what was read.")
+
+    @classmethod
+    def file(cls, row: Qualification, photos: list[FileLinkOut]) -> QualificationFileOut:
+        lines = (row.recognised or {}).get("lines")
+        reading = read_certificate(row.kind, lines) if lines else None
+        return cls(
+            **QualificationOut.of(row).model_dump(), photos=photos,
+            read=None if reading is None else ReadingOut.of(reading),
+            differences=[] if reading is None else differences(reading, row),
+        )  # fmt: skip

@@ -9,15 +9,25 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.clinicians.models import Clinician
-from yiyuebao_api.domains.clinicians.rules import ClinicianState
+from yiyuebao_api.domains.clinicians.models import Clinician, Qualification
+from yiyuebao_api.domains.clinicians.rules import ClinicianState, QualificationState
 from yiyuebao_api.domains.consultations.models import Flag
 from yiyuebao_api.domains.consultations.rules import FlagState
 from yiyuebao_api.domains.hospitals.models import LicenceReview
 from yiyuebao_api.domains.hospitals.rules import LicenceReviewState
+from yiyuebao_api.domains.identities.models import Identity
+from yiyuebao_api.domains.identities.rules import IdentityState
 from yiyuebao_api.domains.operations.models import QueueClaim, Waiting
 from yiyuebao_api.domains.operations.rules import QueueKind
-from yiyuebao_api.kernel.ids import ClinicianId, ConsultationFlagId, HospitalId, Id, JobId
+from yiyuebao_api.kernel.ids import (
+    ClinicianId,
+    ConsultationFlagId,
+    HospitalId,
+    Id,
+    IdentityId,
+    JobId,
+    QualificationId,
+)
 from yiyuebao_api.kernel.outbox import JobState, OutboxJob
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
@@ -40,6 +50,13 @@ class _Source(NamedTuple):
 
 #: Read downward: a queue is a state of rows that another domain owns, never a second copy of them.
 _SOURCES: Mapping[QueueKind, _Source] = {
+    QueueKind.IDENTITY: _Source(
+        Identity.id, IdentityId, Identity.created_at, Identity.state == IdentityState.SUBMITTED
+    ),
+    QueueKind.QUALIFICATION: _Source(
+        Qualification.id, QualificationId, Qualification.submitted_at,
+        Qualification.state == QualificationState.SUBMITTED,
+    ),
     QueueKind.CLINICIAN: _Source(
         Clinician.id, ClinicianId, Clinician.created_at, Clinician.state == ClinicianState.SUBMITTED
     ),

@@ -12,6 +12,8 @@ CLAIMED_FOR = timedelta(minutes=15)
 class QueueKind(StrEnum):
     """The queues of the platform (O05)."""
 
+    IDENTITY = "identity"
+    QUALIFICATION = "qualification"
     CLINICIAN = "clinician"
     HOSPITAL_LICENCE = "hospital_licence"
     CONSULTATION_FLAG = "consultation_flag"
@@ -20,6 +22,8 @@ class QueueKind(StrEnum):
 
 #: From when it began to wait until it should be decided.
 DEADLINES: dict[QueueKind, timedelta] = {
+    QueueKind.IDENTITY: timedelta(days=1),
+    QueueKind.QUALIFICATION: timedelta(days=2),
     QueueKind.CLINICIAN: timedelta(days=2),
     QueueKind.HOSPITAL_LICENCE: timedelta(days=3),
     QueueKind.CONSULTATION_FLAG: timedelta(hours=24),
@@ -28,6 +32,8 @@ DEADLINES: dict[QueueKind, timedelta] = {
 
 #: Where it is decided; `{id}` is the item's subject.
 DECIDED_AT: dict[QueueKind, str] = {
+    QueueKind.IDENTITY: "/v1/operator/identities/{id}",
+    QueueKind.QUALIFICATION: "/v1/operator/clinicians/qualifications/{id}",
     QueueKind.CLINICIAN: "/v1/operator/clinicians/{id}",
     QueueKind.HOSPITAL_LICENCE: "/v1/operator/hospitals/{id}",
     QueueKind.CONSULTATION_FLAG: "/v1/operator/consultations/flags/{id}",

@@ -17,14 +17,17 @@ from yiyuebao_api.domains.clinicians.service.qualifications import (
     approve_qualification,
     begin_qualification,
     edit_qualification,
+    note_look,
+    read_photo,
+    read_photos,
     reject_qualification,
     submit_qualification,
     withdraw_qualification,
 )
 
 __all__ = [
-    "approve_qualification", "begin_qualification", "day_of", "edit_clinician", "edit_qualification", "record_adverse",
-    "register_clinician", "reject_clinician", "reject_qualification", "set_readiness", "submit_clinician",
-    "submit_qualification", "suspend_clinician", "suspend_clinician_of", "verify_clinician", "watch_expiry",
-    "withdraw_qualification",
+    "approve_qualification", "begin_qualification", "day_of", "edit_clinician", "edit_qualification", "note_look",
+    "read_photo", "read_photos", "record_adverse", "register_clinician", "reject_clinician", "reject_qualification",
+    "set_readiness", "submit_clinician", "submit_qualification", "suspend_clinician", "suspend_clinician_of",
+    "verify_clinician", "watch_expiry", "withdraw_qualification",
 ]  # fmt: skip
