@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "clinicians_2"
-down_revision = "clinicians_1"
+down_revision = "assessments_1"
 branch_labels = None
 depends_on = None
 
