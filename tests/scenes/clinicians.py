@@ -20,7 +20,7 @@ _numbers = count(1)
 
 #: Checked, registered here, trained and insured.
 PROVEN: dict[str, Any] = {
-    "licence_checked_at": LONG_AGO, "practice": Practice.REGISTERED, "e_reg_checked_on": LONG_AGO.date(),
+    "identity_checked_at": LONG_AGO, "licence_checked_at": LONG_AGO, "practice": Practice.REGISTERED, "e_reg_checked_on": LONG_AGO.date(),
     "e_reg_source": "全国护士电子注册系统", "title_checked_at": LONG_AGO, "training_passed_on": LONG_AGO.date(),
     "liability_until": date(2030, 12, 31), "malpractice_until": date(2030, 12, 31), "accident_until": date(2030, 12, 31),
 }  # fmt: skip

@@ -323,7 +323,7 @@ def _clinician_row(
         intro=f"{plan.name}{person.specialty}，从业 {person.years} 年。",
         licence_no=f"2014{plan.sites[0].adcode}{position + 1:05d}",
         licence_valid_until=(now + timedelta(days=3 * 365)).date(), clinical_years=person.years,
-        state=ClinicianState.VERIFIED, reason=None, verified_at=now, licence_checked_at=now,
+        state=ClinicianState.VERIFIED, reason=None, verified_at=now, identity_checked_at=now, licence_checked_at=now,
         practice=Practice.REGISTERED, e_reg_checked_on=now.date(), e_reg_source="全国护士（医师）电子化注册系统（演示）",
         title_checked_at=now, training_passed_on=BEGAN.date(), liability_until=(now + timedelta(days=365)).date(),
         malpractice_until=(now + timedelta(days=365)).date(), accident_until=(now + timedelta(days=365)).date(),

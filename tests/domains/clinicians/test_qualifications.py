@@ -14,12 +14,14 @@ from tests.scenes.accounts import plan_fault, sign_in
 from tests.scenes.clinicians import make_clinician
 from tests.scenes.files import picture, send
 from tests.scenes.hospitals import as_desk, as_operator, as_patient, make_hospital
+from tests.scenes.patients import make_patient
 from yiyuebao_api import wiring
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianKind, ClinicianState, Qualification, Title
 from yiyuebao_api.domains.clinicians.rules import Practice, QualificationState
 from yiyuebao_api.domains.hospitals.models import Hospital
 from yiyuebao_api.domains.notices.models import Notice
+from yiyuebao_api.domains.patients.rules import Relation
 from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import ClinicianId, FileId, QualificationId
@@ -34,7 +36,7 @@ LICENCE: dict[str, Any] = {
 PRINTED = ["中华人民共和国护士执业证书", "姓名：王海燕", "护士执业证书编号：201846010023", "有效期至2031年6月30日"]
 CHECKED = {"practice": "registered", "e_reg_checked_on": "2026-11-20", "e_reg_source": "全国护士电子注册系统"}
 UNPROVEN: dict[str, Any] = {
-    "state": ClinicianState.SUBMITTED, "verified_at": None, "licence_checked_at": None, "practice": None,
+    "state": ClinicianState.SUBMITTED, "verified_at": None, "identity_checked_at": None, "licence_checked_at": None, "practice": None,
     "e_reg_checked_on": None, "e_reg_source": None, "title_checked_at": None,
 }  # fmt: skip
 
@@ -115,6 +117,9 @@ async def test_from_recognised_lines_to_the_verified_nurse(
 
     verify = f"/v1/operator/clinicians/{nurse.id}/verify"
     missing = refused(await operator.post(verify), 409, "clinician-unqualified")["clauses"]
+    assert missing.pop(0) == "identity_not_verified"
+    await make_patient(database, nurse.account_id, name="王海艳", relation=Relation.PARENT)  # another's card is not hers
+    await make_patient(database, nurse.account_id, name="王 海燕", relation=Relation.SELF)
     assert missing == ["licence_not_approved", "not_registered_here", "not_in_register", "title_not_approved"]
     done = await operator.post(f"{QUEUE}/{licence['id']}/approve", json=CHECKED, headers=_seen(2))
     assert (done.json()["state"], done.headers["ETag"]) == ("approved", '"3"')

@@ -55,7 +55,7 @@ async def test_from_registration_to_the_first_sign_in(
     body = made.json()
     assert (made.status_code, body["state"]) == (201, "draft")
     assert body["clauses"] == [
-        "not_verified", "licence_not_approved", "not_registered_here", "not_in_register", "title_not_approved",
+        "not_verified", "identity_not_verified", "licence_not_approved", "not_registered_here", "not_in_register", "title_not_approved",
         "not_trained", "liability_uninsured", "malpractice_uninsured", "accident_uninsured",
     ]  # fmt: skip
     assert body["licence_no"] == "20********23"

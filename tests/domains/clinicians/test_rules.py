@@ -45,6 +45,7 @@ class _Facts:
     clinical_years: int = 5
     title: Title = Title.SENIOR_NURSE
     verified_at: datetime | None = NOON
+    identity_checked_at: datetime | None = NOON
     licence_checked_at: datetime | None = NOON
     practice: Practice | None = Practice.REGISTERED
     e_reg_checked_on: date | None = TODAY
@@ -70,6 +71,7 @@ _DOCTOR = _Facts(kind=ClinicianKind.DOCTOR, clinical_years=3, title=Title.RESIDE
         (_Facts(), {"verified_at": _at(TODAY - timedelta(days=180))}, []),
         (_Facts(), {"verified_at": _at(TODAY - timedelta(days=181))}, [Clause.VERIFICATION_STALE]),
         (_Facts(), {"verified_at": None}, [Clause.VERIFICATION_STALE]),
+        (_Facts(), {"identity_checked_at": None}, [Clause.IDENTITY_NOT_VERIFIED]),
         (_Facts(), {"licence_checked_at": None}, [Clause.LICENCE_NOT_APPROVED]),
         (_Facts(), {"practice": None}, [Clause.NOT_REGISTERED_HERE]),
         (_Facts(), {"practice": Practice.FILED}, []),

@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from datetime import date
 
+import httpx
 import pytest
 from sqlalchemy import select
 
-from tests.client import Api
+from tests.client import Api, refused
 from tests.sandbox_server import SandboxServer
 from tests.scenes.accounts import plan_fault, sign_in
-from tests.scenes.files import uploaded
+from tests.scenes.files import picture, uploaded
 from tests.scenes.patients import make_patient
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.files.rules import Purpose
@@ -136,3 +137,50 @@ async def test_nobody_elses(scene: Scene, api: Api, database: Database, context:
     assert (await stranger.get(f"/v1/identities/{told['id']}")).status_code == 404
     assert (await stranger.get("/v1/operator/identities")).status_code == 403
     assert (await scene.api.get(f"/v1/identities/{told['id']}")).json()["id_no"] == NUMBER
+
+
+# ── reading, to fill in a form ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _read(scene: Scene, content: bytes, side: str) -> httpx.Response:
+    file = await uploaded(scene.context, scene.account_id, Purpose.ID_CARD, content)
+    return await scene.api.post("/v1/identities/card-reading", json={"file_id": str(file.id), "side": side})
+
+
+async def test_a_card_fills_in_a_form(scene: Scene) -> None:
+    front, back = (await _read(scene, FRONT, "front")).json(), (await _read(scene, BACK, "back")).json()
+    assert (front["name"], front["sex"], front["birth_date"], front["number"]) == (NAME, "女", "1949-12-31", NUMBER)
+    assert (back["issuer"], back["valid_from"], back["valid_to"], back["long_term"]) == (
+        "海口市公安局龙华分局", "2018-01-01", None, True,
+    )  # fmt: skip
+    assert await scene.real_name() is RealName.UNVERIFIED
+
+
+@pytest.mark.parametrize(
+    ("content", "side", "code"),
+    [
+        (BACK, "front", "card-wrong-side"),
+        (FRONT, "back", "card-wrong-side"),
+        (picture(), "front", "card-not-recognised"),
+        (draw_front(name=NAME, sex="女", birth="19491231", number=NUMBER, flaw="blurred"), "front", "card-blurred"),
+        (draw_back(valid_from="20000101", valid_to="20200101"), "back", "card-expired"),
+    ],
+)
+async def test_a_picture_that_must_be_taken_again(scene: Scene, content: bytes, side: str, code: str) -> None:
+    refused(await _read(scene, content, side), 422, code)
+
+
+@pytest.mark.parametrize("fault", ["17", "282000"])
+async def test_a_reader_that_is_away_is_said(scene: Scene, sandbox: SandboxServer, fault: str) -> None:
+    await plan_fault(sandbox.base_url, "baidu", kind="code", code=fault, path="/rest")
+    refused(await _read(scene, FRONT, "front"), 503, "card-not-readable")
+
+
+async def test_only_ones_own_card_is_read(scene: Scene, api: Api, database: Database, context: Context) -> None:
+    file = await uploaded(scene.context, scene.account_id, Purpose.PORTRAIT, FRONT)
+    asked = {"file_id": str(file.id), "side": "front"}
+    refused(await scene.api.post("/v1/identities/card-reading", json=asked), 422, "file-not-found")
+    mine = await uploaded(scene.context, scene.account_id, Purpose.ID_CARD, FRONT)
+    stranger = api.signed_in((await sign_in(database, context.tokens)).access_token)
+    asked = {"file_id": str(mine.id), "side": "front"}
+    refused(await stranger.post("/v1/identities/card-reading", json=asked), 422, "file-not-found")

@@ -63,6 +63,7 @@ class Clinician(Model):
     state: Mapped[ClinicianState] = mapped_column(comment="draft, submitted, verified, rejected, suspended, exited")
     reason: Mapped[str | None] = mapped_column(String(500), comment="why it was rejected or suspended")
     verified_at: Mapped[datetime | None] = mapped_column(comment="last verification by the operator (RULE-21)")
+    identity_checked_at: Mapped[datetime | None] = mapped_column(comment="when their own ID card was approved (RULE-07)")
     licence_checked_at: Mapped[datetime | None] = mapped_column(comment="when the photographed licence was approved")
     practice: Mapped[Practice | None] = mapped_column(comment="registered or filed at this hospital (RULE-22, RULE-26)")
     e_reg_checked_on: Mapped[date | None] = mapped_column(comment="day of the look into the electronic register (RULE-22)")

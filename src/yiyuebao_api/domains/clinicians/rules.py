@@ -77,6 +77,7 @@ class Clause(StrEnum):
     NOT_VERIFIED = "not_verified"
     ADVERSE_RECORD = "adverse_record"
     VERIFICATION_STALE = "verification_stale"
+    IDENTITY_NOT_VERIFIED = "identity_not_verified"
     LICENCE_NOT_APPROVED = "licence_not_approved"
     LICENCE_EXPIRED = "licence_expired"
     NOT_REGISTERED_HERE = "not_registered_here"
@@ -131,6 +132,8 @@ class Qualified(Protocol):
     @property
     def verified_at(self) -> datetime | None: ...
     @property
+    def identity_checked_at(self) -> datetime | None: ...
+    @property
     def licence_checked_at(self) -> datetime | None: ...
     @property
     def licence_valid_until(self) -> date: ...
@@ -164,6 +167,7 @@ def may_practise(facts: Qualified, on: date, gate: Gate | None = None) -> list[C
         Clause.NOT_VERIFIED: facts.state is not ClinicianState.VERIFIED,
         Clause.ADVERSE_RECORD: facts.state is ClinicianState.EXITED,
         Clause.VERIFICATION_STALE: facts.state is ClinicianState.VERIFIED and _stale(facts.verified_at, on, gate),
+        Clause.IDENTITY_NOT_VERIFIED: facts.identity_checked_at is None,
         Clause.LICENCE_NOT_APPROVED: facts.licence_checked_at is None,
         Clause.LICENCE_EXPIRED: facts.licence_valid_until < on,
         Clause.NOT_REGISTERED_HERE: facts.practice is None,
@@ -409,6 +413,11 @@ def read_certificate(kind: QualificationKind, lines: Sequence[str]) -> Reading:
         title=_title(clean) if kind is QualificationKind.TITLE else None,
         practice_place=_only(_places(clean)),
     )
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two spellings are one name: blanks and full-width letters do not count."""
+    return _plain(one) == _plain(other)
 
 
 def differences(reading: Reading, paper: Certified) -> list[str]:

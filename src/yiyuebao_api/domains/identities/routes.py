@@ -16,6 +16,11 @@ from yiyuebao_api.domains.identities import queries, service
 from yiyuebao_api.domains.identities.guards import OwnIdentity
 from yiyuebao_api.domains.identities.models import Identity
 from yiyuebao_api.domains.identities.problems import (
+    CardBlurred,
+    CardExpired,
+    CardNotReadable,
+    CardNotRecognised,
+    CardWrongSide,
     IdentityAlreadyVerified,
     IdentityDecided,
     IdentityPending,
@@ -23,7 +28,14 @@ from yiyuebao_api.domains.identities.problems import (
     PatientChanged,
     SameFileTwice,
 )
-from yiyuebao_api.domains.identities.schemas import IdentityFileOut, IdentityIn, IdentityOut, RejectionIn
+from yiyuebao_api.domains.identities.schemas import (
+    CardIn,
+    CardReadingOut,
+    IdentityFileOut,
+    IdentityIn,
+    IdentityOut,
+    RejectionIn,
+)
 from yiyuebao_api.gateways.identity_ocr import IdentityGateway
 from yiyuebao_api.gateways.object_store import Store
 from yiyuebao_api.kernel.clock import Now
@@ -31,7 +43,7 @@ from yiyuebao_api.kernel.database import Transactions, Tx
 from yiyuebao_api.kernel.idempotency import OnceRoute
 from yiyuebao_api.kernel.ids import FileId, IdentityId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
-from yiyuebao_api.kernel.problems import NotFound, refuses
+from yiyuebao_api.kernel.problems import NotFound, ProviderDown, refuses
 
 router = APIRouter(prefix="/v1/identities", tags=["identities"], route_class=OnceRoute)
 operator = APIRouter(prefix="/v1/operator/identities", tags=["identities"], route_class=OnceRoute)
@@ -48,6 +60,20 @@ async def submit_identity(
 ) -> IdentityOut:
     """Show both sides of a patient's ID card; a person decides, whatever a machine reads."""
     return IdentityOut.of(await service.submit_identity(begin, store, reader, caller.account_id, body, now=now))
+
+
+@router.post(
+    "/card-reading", summary="识别身份证照片",
+    responses=refuses(
+        FileNotFound, CardWrongSide, CardNotRecognised, CardBlurred, CardExpired, CardNotReadable, ProviderDown
+    ),
+)  # fmt: skip
+async def read_id_card(
+    caller: Patient, body: CardIn, begin: Transactions, store: Store, reader: IdentityGateway, now: Now
+) -> CardReadingOut:
+    """Fill in a form from a photograph of one side, for the person to confirm; nothing is kept."""
+    reading = await service.read_card(begin, store, reader, caller.account_id, body.file_id, body.side, now=now)
+    return CardReadingOut.of(reading)
 
 
 @router.get("/{identity_id}", summary="实名认证详情", responses=refuses(NotFound))

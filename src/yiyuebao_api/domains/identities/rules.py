@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from yiyuebao_api.gateways.identity_ocr import CardImage, CardRisk, IdCardReading
+from yiyuebao_api.domains.identities.problems import CardBlurred, CardExpired, CardNotRecognised, CardWrongSide
+from yiyuebao_api.gateways.identity_ocr import CardImage, CardRisk, CardSide, IdCardReading
 
 
 class IdentityState(StrEnum):
@@ -62,6 +63,25 @@ def doubts_of_picture(reading: IdCardReading) -> set[Doubt]:
     if reading.image in _OF_IMAGE:
         found.add(_OF_IMAGE[reading.image])
     return found
+
+
+SIDES = {CardSide.FRONT: "人像面", CardSide.BACK: "国徽面"}
+
+
+def require_usable(reading: IdCardReading, *, today: date) -> None:
+    """What its owner can put right at once, by another picture or another card.
+
+    Raises CardWrongSide, CardNotRecognised, CardBlurred, CardExpired.
+    """
+    match _OF_IMAGE.get(reading.image):
+        case Doubt.WRONG_SIDE:
+            raise CardWrongSide(side=SIDES[reading.side])
+        case Doubt.NOT_A_CARD:
+            raise CardNotRecognised
+        case Doubt.BLURRED | Doubt.BAD_LIGHT:
+            raise CardBlurred
+    if reading.valid_to is not None and reading.valid_to < today:
+        raise CardExpired(last_day=reading.valid_to.isoformat())
 
 
 def doubts_of_front(reading: IdCardReading, *, name: str, number: str, sex: str, birth_date: date) -> set[Doubt]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import fields
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
@@ -10,6 +11,7 @@ from pydantic import Field, StringConstraints
 from yiyuebao_api.domains.files.schemas import FileLinkOut
 from yiyuebao_api.domains.identities.models import Identity
 from yiyuebao_api.domains.identities.rules import Doubt, IdentityState
+from yiyuebao_api.gateways.identity_ocr import CardRisk, CardSide, IdCardReading
 from yiyuebao_api.kernel.ids import FileId, IdentityId, PatientId
 from yiyuebao_api.kernel.schema import In, Moment, Out, example
 
@@ -27,6 +29,36 @@ class IdentityIn(In):
     patient_id: PatientId
     front_file_id: FileId = Field(description="The side with the person.")
     back_file_id: FileId = Field(description="The side with the validity.")
+
+
+class CardIn(In):
+    """A photograph of one side, uploaded with purpose `id_card`."""
+
+    model_config = example(file_id="fil_01kj4y8x3hf7a9cq2v5b6n8m0t", side="front")
+
+    file_id: FileId
+    side: CardSide
+
+
+class CardReadingOut(Out):
+    """What was read of one side, to fill in a form; the person confirms or corrects it."""
+
+    name: str | None = Field(examples=["王秀英"])
+    sex: str | None = Field(description="As printed.", examples=["女"])
+    nation: str | None = Field(examples=["汉"])
+    birth_date: date | None
+    address: str | None = Field(examples=["海南省海口市龙华区学院路3号"])
+    number: str | None = Field(examples=["11010519491231002X"])
+    issuer: str | None = Field(examples=[None])
+    valid_from: date | None
+    valid_to: date | None
+    long_term: bool = Field(description="Valid without end.")
+    risks: list[CardRisk] = Field(description="Why a person will look twice.")
+
+    @classmethod
+    def of(cls, reading: IdCardReading) -> Self:
+        held = {each.name: getattr(reading, each.name) for each in fields(reading)}
+        return cls(**{name: held[name] for name in cls.model_fields} | {"risks": sorted(reading.risks)})
 
 
 class RejectionIn(In):

@@ -15,6 +15,8 @@ from yiyuebao_api.domains.files.queries import require_file
 from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.domains.identities.models import Identity
 from yiyuebao_api.domains.identities.problems import (
+    CardNotReadable,
+    CardNotRecognised,
     IdentityAlreadyVerified,
     IdentityDecided,
     IdentityPending,
@@ -23,7 +25,7 @@ from yiyuebao_api.domains.identities.problems import (
     SameFileTwice,
 )
 from yiyuebao_api.domains.identities.queries import is_verified_elsewhere, lock_identity
-from yiyuebao_api.domains.identities.rules import Doubt, IdentityState, doubts_of_back, doubts_of_front
+from yiyuebao_api.domains.identities.rules import Doubt, IdentityState, doubts_of_back, doubts_of_front, require_usable
 from yiyuebao_api.domains.identities.schemas import IdentityIn
 from yiyuebao_api.domains.patients import service as patients
 from yiyuebao_api.domains.patients.models import Patient
@@ -35,11 +37,35 @@ from yiyuebao_api.gateways.object_store import ObjectStore
 from yiyuebao_api.kernel import audit
 from yiyuebao_api.kernel.clock import SHANGHAI
 from yiyuebao_api.kernel.database import Begin, is_duplicate
-from yiyuebao_api.kernel.ids import AccountId, IdentityId, PatientId
+from yiyuebao_api.kernel.ids import AccountId, FileId, IdentityId, PatientId
 from yiyuebao_api.kernel.problems import Problem
 from yiyuebao_api.kernel.tokens import Mode
 
 log = structlog.get_logger()
+
+
+async def read_card(
+    begin: Begin, store: ObjectStore, reader: IdentityReader, account_id: AccountId, file_id: FileId, side: CardSide, *,
+    now: datetime,
+) -> IdCardReading:  # fmt: skip
+    """One side of a card, to fill in a form; nothing is kept and nobody is verified (A05).
+
+    Raises FileNotFound, CardWrongSide, CardNotRecognised, CardBlurred, CardExpired, CardNotReadable, ProviderDown.
+    """
+    async with begin() as tx:
+        await require_file(tx, file_id, owner=account_id, purpose=Purpose.ID_CARD)
+    try:
+        reading = await reader.read_id_card(await files.read_file(begin, store, file_id), side)
+    except ProviderUnavailable as error:
+        log.warning("card not read", file=str(file_id), error=type(error).__name__)
+        raise CardNotReadable(retry_after=60) from None
+    except ProviderRefused as refused:
+        if refused.code in ("bad-image", "not-recognised"):
+            raise CardNotRecognised from None
+        log.error("card not read", file=str(file_id), code=refused.code)
+        raise CardNotReadable(retry_after=60) from None
+    require_usable(reading, today=now.astimezone(SHANGHAI).date())
+    return reading
 
 
 async def submit_identity(

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.patients.models import Address, Patient
-from yiyuebao_api.domains.patients.rules import Relation
+from yiyuebao_api.domains.patients.rules import RealName, Relation
 from yiyuebao_api.kernel.ids import AccountId, AddressId, PatientId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
@@ -37,6 +37,15 @@ async def lock_patient(tx: AsyncSession, account_id: AccountId, patient_id: Pati
     if patient is None or patient.account_id != account_id or patient.deleted_at is not None:
         raise NotFound
     return patient
+
+
+async def find_verified_self(tx: AsyncSession, account_id: AccountId) -> Patient | None:
+    """The account's holder, if their real name is proved."""
+    holder = select(Patient).where(
+        Patient.account_id == account_id, Patient.relation == Relation.SELF, Patient.deleted_at.is_(None),
+        Patient.real_name == RealName.VERIFIED,
+    )  # fmt: skip
+    return (await tx.scalars(holder.limit(1))).one_or_none()
 
 
 async def list_patients(tx: AsyncSession, account_id: AccountId, paging: Paging) -> Sequence[Patient]:

@@ -20,6 +20,7 @@ from yiyuebao_api.domains.clinicians.problems import (
 )
 from yiyuebao_api.domains.clinicians.schemas import ClinicianFileIn, ClinicianIn, ReadinessIn
 from yiyuebao_api.domains.hospitals.queries import require_hospital
+from yiyuebao_api.domains.patients.queries import find_verified_self
 from yiyuebao_api.kernel.database import is_duplicate
 from yiyuebao_api.kernel.editing import Precondition
 from yiyuebao_api.kernel.events import announce
@@ -79,6 +80,8 @@ async def edit_clinician(
         clinician.e_reg_checked_on = clinician.e_reg_source = None
     if not person or body.title is not clinician.title:
         clinician.title_checked_at = None
+    if body.name != clinician.name:
+        clinician.identity_checked_at = None
     for name, value in _file(body).items():
         setattr(clinician, name, value)
     _move(clinician, ClinicianState.DRAFT, None)
@@ -116,6 +119,9 @@ async def verify_clinician(tx: AsyncSession, clinician_id: ClinicianId, *, now: 
     rules.check_move(clinician.state, ClinicianState.VERIFIED)
     _move(clinician, ClinicianState.VERIFIED, None)
     clinician.verified_at = now
+    card = await find_verified_self(tx, clinician.account_id)
+    if card is not None and rules.is_same_name(card.name, clinician.name):
+        clinician.identity_checked_at = card.verified_at
     failed = rules.may_practise(clinician, rules.day_of(now))
     if failed:
         raise ClinicianUnqualified(clauses=[each.value for each in failed])
