@@ -16,7 +16,7 @@ from io import TextIOWrapper
 
 import httpx
 
-from yiyuebao_api.demo import side_stories, story, talk
+from yiyuebao_api.demo import side_stories, story, talk, who
 from yiyuebao_api.demo.hospital_system import open_system
 from yiyuebao_api.demo.people import require
 from yiyuebao_api.demo.stage import Stage, StoryBroken, wire_now
@@ -86,7 +86,9 @@ async def _play(stage: Stage, travel: Travel, api_url: str, sandbox_url: str) ->
         await _require_ready(stage, api, cast)
         stack.push_async_callback(story.close_house, cast)
         await story.open_house(cast, logins["desk"])
-        home, service = await story.find_service(cast, logins["daughter"])
+        await who.new_nurse(cast, logins["operator"])
+        home = await who.stranger(cast)
+        service = await story.find_service(cast, home)
         booking = await story.book(cast, home, service)
         booking = await story.pay(cast, cast.daughter, booking)
         await story.tell_hospital(cast, booking)

@@ -99,18 +99,20 @@ class Person:
         """What is there."""
         return _require(await self.ask("GET", path, query=query, quiet=quiet)).json()
 
-    async def post(self, path: str, body: Json | None = None, *, key: str | None = None, quiet: bool = False) -> Any:
-        """Do something that works."""
-        return _require(await self.ask("POST", path, body, key=key, quiet=quiet)).json()
+    async def post(
+        self, path: str, body: Json | None = None, *, key: str | None = None, version: int | None = None, quiet: bool = False
+    ) -> Any:
+        """Do something that works; `version` is the one that was looked at."""
+        return _require(await self.ask("POST", path, body, key=key, version=version, quiet=quiet)).json()
 
-    async def put(self, path: str, body: Json, *, quiet: bool = False) -> Any:
-        """Set something that works."""
-        return _require(await self.ask("PUT", path, body, quiet=quiet)).json()
+    async def put(self, path: str, body: Json, *, version: int | None = None, quiet: bool = False) -> Any:
+        """Set something that works; `version` is the one that was looked at."""
+        return _require(await self.ask("PUT", path, body, version=version, quiet=quiet)).json()
 
     async def upload(self, purpose: str, content: bytes, name: str) -> Json:
         """A picture or document, as `uni.uploadFile` sends it."""
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        files = {"file": (name, content, "image/png")}
+        files = {"file": (name, content, "image/jpeg" if name.endswith(".jpg") else "image/png")}
         answer = await self._api.post("/v1/files", data={"purpose": purpose}, files=files, headers=headers)
         self._stage.call("POST", "/v1/files", answer.status_code)
         sent: Json = _require(answer, 201).json()
@@ -140,25 +142,27 @@ class Person:
         self._stage.refusal(problem)
 
     async def ask(
-        self, method: str, path: str, body: Json | None = None, *, key: str | None = None,
+        self, method: str, path: str, body: Json | None = None, *, key: str | None = None, version: int | None = None,
         query: Json | None = None, quiet: bool = False,
     ) -> httpx.Response:  # fmt: skip
         """Whatever the answer is; a token that has ended is renewed once."""
-        answer = await self._send(method, path, body, key=key, query=query, quiet=True)
+        answer = await self._send(method, path, body, key=key, version=version, query=query, quiet=True)
         if answer.status_code == 401 and self._renew is not None:
             await self._renew()
-            answer = await self._send(method, path, body, key=key, query=query, quiet=True)
+            answer = await self._send(method, path, body, key=key, version=version, query=query, quiet=True)
         if not quiet:
             self._stage.call(method, path, answer.status_code)
         return answer
 
     async def _send(
-        self, method: str, path: str, body: Json | None = None, *, key: str | None = None,
+        self, method: str, path: str, body: Json | None = None, *, key: str | None = None, version: int | None = None,
         query: Json | None = None, quiet: bool = False,
     ) -> httpx.Response:  # fmt: skip
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
         if key is not None:
             headers["Idempotency-Key"] = key
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
         try:
             answer = await self._api.request(method, path, json=body, params=query, headers=headers)
         except httpx.TransportError as error:
@@ -197,7 +201,8 @@ def _require(answer: httpx.Response, *wanted: int) -> httpx.Response:
     asked = f"{answer.request.method} {answer.request.url.path}"
     try:
         problem = answer.json()
-        words = f"{problem['title']}：{problem['detail']}（{problem['code']}，{problem['request_id']}）"
+        wrong = "；".join(f"{each['pointer']} {each['detail']}" for each in problem.get("errors", ()))
+        words = f"{problem['title']}：{problem['detail']}{wrong}（{problem['code']}，{problem['request_id']}）"
     except (ValueError, KeyError, TypeError):
         words = answer.text[:300]
     raise StoryBroken(f"{asked} 得到 {answer.status_code}。{words}")

@@ -52,6 +52,8 @@ class Cast:
     nurse: Person
     hospital_name: str
     hospital_id: str = ""
+    nurse_id: str = ""
+    nurse_phone: str = ""
     endpoint_id: str = ""
 
     async def heard(self, event_type: str, booking_id: str) -> Heard:
@@ -158,32 +160,10 @@ async def close_house(cast: Cast) -> None:
 # ── act one: found ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def find_service(cast: Cast, login: DemoLogin) -> tuple[Home, Json]:
-    """Sign in, say for whom and where, look around; whose home it is, and the service that was chosen."""
-    stage, she = cast.stage, cast.daughter
-    stage.act("第一幕 找到服务", "finding care near home")
-    phone = _digits(login)
-    await stage.step(she.name, APP, "短信验证码登录", "signs in by SMS code")
-    if not await she.sign_in_by_sms(cast.outside, phone):
-        stage.note("刚刚用过（演示可以反复运行）：这一次用微信登录 · asked for too often just now, so WeChat it is")
-    await stage.step(she.name, APP, "微信小程序登录", "the mini-program binds the openid that will pay")
-    openid = await she.sign_in_by_wechat(cast.outside, phone)
-    me = await she.get("/v1/accounts/me")
-    require(me["wechat_bound"], "登录后仍未绑定微信。")
-    stage.fact("账户", f"{me['account_id']}  {me['phone']}")
-    stage.fact("openid", openid, "from WeChat's server, never from the request")
-
-    await stage.step(she.name, APP, "选择就诊人与地址", "for whom, and where")
-    patients = (await she.get("/v1/patients"))["items"]
-    addresses = (await she.get("/v1/patients/addresses"))["items"]
-    home = Home(
-        _first(patients, "就诊人", relation="parent", real_name="verified"), _first(addresses, "地址", adcode="460106")
-    )
-    patient, address = home.patient, home.address
-    stage.fact("就诊人", f"{patient['name']}（{patient['birth_date']}）  {patient['id']}", "already verified")
-    stage.note("身份证实名认证是后续能力，演示数据里的就诊人已实名 · seeded as verified; ID cards come later")
-    stage.fact("地址", f"{address['district']}{address['detail']}  {address['id']}")
-
+async def find_service(cast: Cast, home: Home) -> Json:
+    """Look around near home, try without a verified patient; the service that was chosen."""
+    stage, she, address = cast.stage, cast.daughter, home.address
+    stage.act("第二幕 找到服务", "finding care near home")
     await stage.step(she.name, APP, "附近的上门护理", "home care near by, nearest first")
     found = await she.get(
         "/v1/nearby/services", lat=address["lat"], lng=address["lng"], coord_type="gcj02", place="home",
@@ -197,7 +177,7 @@ async def find_service(cast: Cast, login: DemoLogin) -> tuple[Home, Json]:
     ours = [each for each in found["items"] if each["hospital_id"] == cast.hospital_id]
     require(bool(ours), f"附近没有 {cast.hospital_name} 的上门护理：演示数据齐全吗？python -m yiyuebao_api seed")
     chosen = next((each for each in ours if "糖尿病" in each["name"]), ours[0])
-    return home, await show_service(cast, chosen["service_id"])
+    return await show_service(cast, chosen["service_id"])
 
 
 async def show_service(cast: Cast, service_id: str) -> Json:
@@ -242,7 +222,7 @@ def _first(rows: list[Json], what: str, **facts: object) -> Json:
 async def book(cast: Cast, home: Home, service: Json) -> Json:
     """See the slots, see the price, hold a place."""
     stage, she = cast.stage, cast.daughter
-    stage.act("第二幕 预约与支付", "booking and paying")
+    stage.act("第三幕 预约与支付", "booking and paying")
     await stage.step(she.name, APP, "可约时段", "when somebody could come")
     starts = await free_starts(she, service["id"], "home", quiet=False)
     require(bool(starts), "两周内没有空位了：演示跑了很多遍？rm -rf .data 可重新开始。")
@@ -350,7 +330,7 @@ async def tell_hospital(cast: Cast, booking: Json) -> None:
 async def visit(cast: Cast, booking: Json) -> Json:
     """Accepted, assigned, carried out, confirmed; the visit as it then is."""
     stage, desk, nurse = cast.stage, cast.desk, cast.nurse
-    stage.act("第三幕 上门", "the visit")
+    stage.act("第四幕 上门", "the visit")
     await stage.step(desk.name, APP, "接单", "the desk accepts")
     await desk.post(f"/v1/hospital/bookings/{booking['id']}/accept")
     visit_id = await assign(cast, booking)
@@ -380,9 +360,10 @@ async def assign(cast: Cast, booking: Json, *, quiet: bool = False) -> str:
         stage.fact(who["name"], f"{who['title']} · 当日 {each['visits_that_day']} 单 · {why}")
     nurses = [each["clinician"] for each in candidates if each["free"] and each["clinician"]["kind"] == "nurse"]
     require(bool(nurses), "这个时段没有可派的护士：演示跑了很多遍？rm -rf .data 可重新开始。")
-    chosen = next((each for each in nurses if each["name"] == cast.nurse.name), nurses[0])
-    if chosen["name"] != cast.nurse.name:
+    chosen = next((each for each in nurses if each["id"] == cast.nurse_id), nurses[0])
+    if chosen["id"] != cast.nurse_id:
         cast.nurse.leave(chosen["name"])
+        cast.nurse_id, cast.nurse_phone = chosen["id"], phone_of(chosen["name"])
     body = {"booking_id": booking["id"], "clinician_id": chosen["id"]}
     made = await desk.post("/v1/hospital/visits", body, quiet=quiet)
     if not quiet:
@@ -402,9 +383,8 @@ def phone_of(name: str) -> str:
 async def sign_in_nurse(cast: Cast) -> None:
     """By SMS; by WeChat when codes were asked for too often; then as a clinician of the hospital."""
     nurse = cast.nurse
-    phone = phone_of(nurse.name)
-    if not await nurse.sign_in_by_sms(cast.outside, phone):
-        await nurse.sign_in_by_wechat(cast.outside, phone)
+    if not nurse.tokens and not await nurse.sign_in_by_sms(cast.outside, cast.nurse_phone):
+        await nurse.sign_in_by_wechat(cast.outside, cast.nurse_phone)
     await nurse.change_mode("clinician", cast.hospital_id)
 
 
@@ -449,7 +429,7 @@ async def _carry_out(cast: Cast, visit_id: str, task: Json) -> Json:
 async def settle(cast: Cast, booking: Json, login: DemoLogin) -> None:
     """The net is split, a dispute window passes, the shares are released, and the books add up to zero."""
     stage = cast.stage
-    stage.act("第四幕 分账", "the money is split")
+    stage.act("第五幕 分账", "the money is split")
     await stage.step(APP, "账本", "计提分账", "hospital + platform 5 % = what was paid and not refunded")
     accrual = await accrual_of(cast, booking["id"])
     net, platform, hospital = accrual["net_fen"], accrual["platform_fen"], accrual["hospital_fen"]

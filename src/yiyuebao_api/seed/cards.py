@@ -8,9 +8,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from datetime import date
 
 import qrcode
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from yiyuebao_api.domains.patients.rules import check_letter
 
 MARK = "YIYUEBAO-TEST-CARD:"
 _SIZE = (1012, 638)  # ID-1 at 300 dpi
@@ -25,6 +28,12 @@ FLAWS: dict[str, dict[str, object]] = {
     "covered": {"covered": True},
     "incomplete": {"incomplete": True},
 }
+
+
+def id_number(area: str, born: date, serial: int) -> str:
+    """A number that could be somebody's; `serial` has three digits, odd for men (RULE-01)."""
+    body = f"{area}{born:%Y%m%d}{serial:03d}"
+    return body + check_letter(body)
 
 
 def draw_front(
