@@ -32,6 +32,7 @@ from yiyuebao_api.domains.operations import routes as platform
 from yiyuebao_api.domains.partners import routes as partners
 from yiyuebao_api.domains.patients import routes as patients
 from yiyuebao_api.domains.payments import routes as payments
+from yiyuebao_api.domains.privacy import routes as privacy
 from yiyuebao_api.domains.schedules import routes as schedules
 from yiyuebao_api.domains.settlements import routes as settlements
 from yiyuebao_api.domains.visits import routes as visits
@@ -56,6 +57,7 @@ ROUTERS: list[APIRouter] = [
     *consultations.ROUTERS, # the talk
     *settlements.ROUTERS,   # the shares
     *notices.ROUTERS,       # who was told
+    *privacy.ROUTERS,       # what is held of me
     *partners.ROUTERS,      # whose systems were told
     *platform.ROUTERS,      # what waits for a person
 ]  # fmt: skip

@@ -34,6 +34,7 @@ TAGS = {
     "accounts": "账号：验证码、微信、密码登录，会话与身份切换 · signing in, sessions, modes",
     "patients": "就诊人与地址 · the people one account cares for, and their addresses",
     "consents": "告知与同意 · what was told and what was agreed to",
+    "privacy": "个人信息副本与注销 · a copy of one's data, and closing the account",
     "files": "图片与文件 · pictures and documents",
     "identities": "实名认证 · who somebody is, shown by an ID card and decided by a person",
     "grants": "授权与查看记录 · who may see whose data, and who did",

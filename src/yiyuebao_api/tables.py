@@ -16,6 +16,7 @@ from yiyuebao_api.domains.operations import models as operations
 from yiyuebao_api.domains.partners import models as partners
 from yiyuebao_api.domains.patients import models as patients
 from yiyuebao_api.domains.payments import models as payments
+from yiyuebao_api.domains.privacy import models as privacy
 from yiyuebao_api.domains.schedules import models as schedules
 from yiyuebao_api.domains.settlements import models as settlements
 from yiyuebao_api.domains.visits import models as visits
@@ -47,6 +48,7 @@ __all__ = [
     "patients",
     "payments",
     "presence",
+    "privacy",
     "schedules",
     "settlements",
     "tickets",

@@ -34,6 +34,7 @@ from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.domains.payments import service as payments
 from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
+from yiyuebao_api.domains.privacy import service as privacy
 from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.events import SharesReleased
@@ -45,6 +46,7 @@ from yiyuebao_api.kernel.ids import (
     BookingId,
     ConsultationId,
     DeliveryId,
+    ExportId,
     PaymentId,
     QualificationId,
     RefundId,
@@ -115,6 +117,10 @@ async def _read_photos(c: Context, work: Work) -> None:
     )  # fmt: skip
 
 
+async def _export(c: Context, work: Work) -> None:
+    await privacy.make_export(c.begin, c.gateways.store, ExportId.parse(work.payload["id"]), now=clock.now())
+
+
 async def _watch_consultation(c: Context, work: Work) -> None:
     await consultations.watch_consultation(
         c.begin, ConsultationId.parse(work.payload["id"]), idle=bool(work.payload.get("idle")), now=clock.now()
@@ -131,6 +137,7 @@ JOBS: Mapping[str, Job[Context]] = {
     "settlements.release": Job(_release),
     "partners.deliver": Job(_deliver),
     "clinicians.read_photos": Job(_read_photos),
+    "privacy.export": Job(_export),
     "consultations.watch": Job(_watch_consultation),
 }
 
@@ -165,6 +172,10 @@ async def _sweep_files(c: Context) -> None:
     await files.sweep(c.begin, c.gateways.store, now=clock.now(), system_now=clock.system_now())
 
 
+async def _sweep_exports(c: Context) -> None:
+    await privacy.sweep(c.begin, c.gateways.store, now=clock.now(), system_now=clock.system_now())
+
+
 async def _watch_expiry(c: Context) -> None:
     await clinicians.watch_expiry(c.begin, now=clock.now())
 
@@ -173,6 +184,7 @@ TIMERS: Mapping[str, Timer[Context]] = {
     "audit.seal": Timer(_seal_audit, audit.SEALED_WITHIN / 2),
     "idempotency.purge": Timer(_purge_keys, timedelta(hours=1)),
     "files.sweep": Timer(_sweep_files, timedelta(minutes=30)),
+    "privacy.sweep": Timer(_sweep_exports, timedelta(hours=1)),
     "accounts.purge": Timer(_purge_sessions, timedelta(hours=1)),
     "clinicians.watch_expiry": Timer(_watch_expiry, timedelta(hours=1)),
     "live.purge": Timer(_purge_live, timedelta(hours=1)),

@@ -17,6 +17,7 @@ ROOMS = {
 #: Rooms that one domain has for itself, each with its reason.
 OWN_ROOMS = {
     "consultations": {"frames"},  # the shapes of the socket: published beside OpenAPI, and judged by the tests
+    "privacy": {"holdings"},  # what is held of a person, table by table: read by every use case, written down once
     "nearby": {"index", "snapshot"},  # the search runs in memory: numpy columns, no SQL and no rules
 }
 MEANINGLESS = {

@@ -50,6 +50,7 @@ class CodePurpose(StrEnum):
     """What a code is for; a code of one purpose is none for another."""
 
     LOGIN = "login"
+    PRIVACY = "privacy"  # a copy of what is held, or the end of the account
 
 
 class EndReason(StrEnum):

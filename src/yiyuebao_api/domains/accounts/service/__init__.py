@@ -6,6 +6,7 @@ from yiyuebao_api.domains.accounts.service.accounts import get_me as get_me
 from yiyuebao_api.domains.accounts.service.accounts import grant_role as grant_role
 from yiyuebao_api.domains.accounts.service.accounts import revoke_role as revoke_role
 from yiyuebao_api.domains.accounts.service.codes import send_sms_code as send_sms_code
+from yiyuebao_api.domains.accounts.service.codes import try_code as try_code
 from yiyuebao_api.domains.accounts.service.sessions import Opened as Opened
 from yiyuebao_api.domains.accounts.service.sessions import change_mode as change_mode
 from yiyuebao_api.domains.accounts.service.sessions import check_session as check_session

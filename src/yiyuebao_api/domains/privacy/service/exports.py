@@ -1,0 +1,169 @@
+"""A copy for its person: asked for, made by a job, fetched, forgotten after a week (RULE-146)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from yiyuebao_api.domains.files import service as files
+from yiyuebao_api.domains.files.models import FileKind
+from yiyuebao_api.domains.notices import service as notices
+from yiyuebao_api.domains.privacy import queries
+from yiyuebao_api.domains.privacy.holdings import HOLDINGS
+from yiyuebao_api.domains.privacy.models import Export, object_name
+from yiyuebao_api.domains.privacy.problems import ExportExpired, ExportNotReady, ExportPending
+from yiyuebao_api.domains.privacy.rules import ATTEMPT_LIFE, EXPORT_LIFE, PREFIX, ExportState
+from yiyuebao_api.domains.privacy.service.proof import prove
+from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
+from yiyuebao_api.gateways.object_store import ObjectStore
+from yiyuebao_api.kernel import envelope, outbox
+from yiyuebao_api.kernel.clock import SHANGHAI
+from yiyuebao_api.kernel.database import Begin, is_duplicate
+from yiyuebao_api.kernel.ids import AccountId, ExportId, Id, RowId
+from yiyuebao_api.kernel.problems import NotFound, ProviderDown
+
+_SWEPT_AT_ONCE = 100
+_READ_ME = (
+    "医约宝 个人信息副本 · a copy of your personal data\n\n"
+    "data/*.json   每张表一个文件；字段名见公开的接口文档 · one file a table\n"
+    "files/        您上传的图片与文件 · what you uploaded\n"
+    "kept.json     注销账户后各类数据的去向 · what becomes of it when the account is closed\n"
+)
+log = structlog.get_logger()
+
+
+async def ask_for_export(begin: Begin, account_id: AccountId, code: str, *, now: datetime) -> Export:
+    """Ask for a copy. Raises ProofInvalid, ExportPending."""
+    await prove(begin, account_id, code, now=now)
+    async with begin() as tx:
+        export = Export(
+            id=ExportId.new(), account_id=account_id, pending_for=account_id, state=ExportState.PENDING, attempt=None,
+            data_key=None, size_bytes=None, asked_at=now, made_at=None, expires_at=None,
+        )  # fmt: skip
+        tx.add(export)
+        try:
+            await tx.flush()
+        except IntegrityError as error:
+            if is_duplicate(error, "uq_privacy_export_pending_for"):
+                raise ExportPending from None
+            raise
+        await outbox.put(tx, "privacy.export", export.id, now=now)
+    return export
+
+
+async def make_export(begin: Begin, store: ObjectStore, export_id: ExportId, *, now: datetime) -> None:
+    """Read, pack, encrypt, and only then say that it is there. Safe to repeat and to run twice at once.
+
+    Raises ProviderUnavailable, ProviderRefused, ProviderDown: the job comes again.
+    """
+    async with begin() as tx:
+        export = await queries.lock_export(tx, export_id)
+        if export is None or export.state is not ExportState.PENDING:
+            return
+        person = await queries.person_of(tx, export.account_id)
+        held = {each.name: await queries.rows_of(tx, each, person) for each in HOLDINGS if each.shown}
+        uploaded = await queries.files_of(tx, person)
+    pictures = {}
+    for file in uploaded:
+        ending = "jpg" if file.kind is FileKind.PICTURE else "pdf"
+        try:
+            pictures[f"files/{file.id}.{ending}"] = await files.read_file(begin, store, file.id)
+        except NotFound:  # swept a moment ago
+            continue
+    packed = await asyncio.to_thread(_packed, held, pictures)
+    attempt, data_key = RowId.new(), envelope.new_data_key()
+    name = object_name(attempt)
+    await store.put(name, await asyncio.to_thread(envelope.seal, data_key, name, packed))
+    async with begin() as tx:
+        export = await queries.lock_export(tx, export_id)
+        if export is None or export.state is not ExportState.PENDING:  # another attempt was faster; the sweep takes ours
+            return
+        export.state, export.pending_for, export.attempt, export.data_key = ExportState.READY, None, attempt, data_key
+        export.size_bytes, export.made_at, export.expires_at = len(packed), now, now + EXPORT_LIFE
+        await notices.tell_account(
+            tx, export.account_id, "privacy.export_ready", title="个人信息副本已生成",
+            body="您申请的个人信息副本已生成，请在 7 天内下载。", subject=export.id, now=now,
+        )  # fmt: skip
+
+
+def _packed(held: Mapping[str, list[dict[str, Any]]], pictures: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
+        box.writestr("README.txt", _READ_ME)
+        for name, rows in held.items():
+            box.writestr(f"data/{name}.json", _json(rows))
+        box.writestr("kept.json", _json([{"table": each.name, "fate": each.fate.value, "why": each.why} for each in HOLDINGS]))
+        for name, content in pictures.items():
+            box.writestr(name, content, zipfile.ZIP_STORED)
+    return out.getvalue()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, default=_told)
+
+
+def _told(value: Any) -> str:
+    """What JSON has no word for."""
+    match value:
+        case Id():
+            return str(value)
+        case datetime():
+            return value.astimezone(SHANGHAI).isoformat()
+        case date():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+    raise TypeError(f"no word for {type(value).__name__}")
+
+
+async def read_export(
+    begin: Begin, store: ObjectStore, account_id: AccountId, export_id: ExportId, *, now: datetime
+) -> bytes:
+    """The zip. Raises NotFound, ExportNotReady, ExportExpired, ProviderDown."""
+    async with begin() as tx:
+        export = await queries.require_own_export(tx, account_id, export_id)
+    state = export.standing(now)
+    if state is ExportState.PENDING:
+        raise ExportNotReady
+    if state is ExportState.EXPIRED or export.attempt is None or export.data_key is None:
+        raise ExportExpired
+    name = object_name(export.attempt)
+    try:
+        sealed = await store.get(name)
+    except ProviderRefused as refused:
+        log.error("export not readable", object=name, code=refused.code)
+        raise (ExportExpired if refused.code == "missing" else ProviderDown) from None
+    except ProviderUnavailable as error:
+        log.warning("store", error=str(error))
+        raise ProviderDown(retry_after=5) from None
+    return await asyncio.to_thread(envelope.unseal, export.data_key, name, sealed)
+
+
+async def sweep(begin: Begin, store: ObjectStore, *, now: datetime, system_now: datetime) -> int:
+    """Forget copies whose week is over, and what killed attempts left; returns how many objects went. Safe to repeat."""
+    async with begin() as tx:
+        expired = await queries.list_expired(tx, now=now, limit=_SWEPT_AT_ONCE)
+    for export_id in expired:
+        async with begin() as tx:
+            export = await queries.lock_export(tx, export_id)
+            if export is not None:
+                export.state, export.data_key = ExportState.EXPIRED, None  # without its key the object is noise
+    gone = 0
+    async for objects in store.listed(PREFIX):
+        quiet = [each.name for each in objects if each.modified_at < system_now - ATTEMPT_LIFE]
+        old = {RowId.parse(name.removeprefix(f"{PREFIX}/")): name for name in quiet}
+        async with begin() as tx:
+            known = await queries.known_attempts(tx, old)
+        forgotten = [name for attempt, name in old.items() if attempt not in known]
+        if forgotten:
+            await store.delete(forgotten)
+            gone += len(forgotten)
+    return gone
