@@ -16,6 +16,7 @@ from tests.client import Api
 from tests.scenes.accounts import sign_in
 from tests.scenes.bookings import Customer, bind_wechat, make_offer, pay
 from tests.scenes.clinicians import make_clinician
+from tests.scenes.consents import agree
 from tests.scenes.consultations import make_consultation, make_pair, say
 from tests.scenes.files import send, uploaded
 from tests.scenes.patients import make_address, make_patient
@@ -23,8 +24,10 @@ from tests.scenes.privacy import ASKED, code_for, do_jobs
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts.service import ensure_account
 from yiyuebao_api.domains.clinicians.rules import ClinicianState
+from yiyuebao_api.domains.consents.service import ensure_notices
 from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.ids import PatientId
 from yiyuebao_api.seed.cards import draw_back, draw_front, draw_paper, id_number
 
 NAME, PHONE, DOOR, NOTE, WORD = "司徒水晶", "13977770123", "水晶弄 9 号 77 室", "门口有水晶灯", "水晶般的头痛"
@@ -55,6 +58,9 @@ async def _live(api: Api, context: Context) -> str:
     }  # fmt: skip
     shown = await mine.post("/v1/patients", json=new)
     assert shown.status_code == 201, shown.text
+    async with context.begin() as tx:
+        await ensure_notices(tx, now=clock.now())
+        await agree(tx, account.id, PatientId.parse(shown.json()["id"]))
     front = draw_front(name=NAME, sex="女", birth=f"{BORN:%Y%m%d}", number=NUMBER)
     sides = [
         await uploaded(context, account.id, Purpose.ID_CARD, each)

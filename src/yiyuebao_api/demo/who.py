@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from yiyuebao_api.demo.people import Json, Person, new_key, require, until
 from yiyuebao_api.demo.story import APP, Cast, Home, free_starts
+from yiyuebao_api.domains.consents.rules import Purpose
 from yiyuebao_api.domains.identities.rules import age_on, usual_years
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.seed import DemoLogin
@@ -163,6 +164,7 @@ async def sign_in(cast: Cast, who: Person, phone: str) -> str:
 
 
 async def _wrong_side(cast: Cast) -> None:
+    await cast.daughter.agree("", Purpose.ID_CARD_RECOGNITION)
     file = await cast.daughter.upload("id_card", draw_back(valid_from="20180308", valid_to="长期"), "back.jpg")
     asked = {"file_id": file["id"], "side": "front"}
     await cast.daughter.refused("/v1/identities/card-reading", asked, "card-wrong-side")
@@ -176,6 +178,8 @@ async def _show_card(cast: Cast, who: Person, name: str, relation: str, birth: d
     number = id_number("460106", birth, 2 * secrets.randbelow(500))
     front = draw_front(name=name, sex="女", birth=f"{birth:%Y%m%d}", number=number)
     back = draw_back(valid_from=f"{issued:%Y%m%d}", valid_to=ends)
+    for notice in await who.agree("", Purpose.ID_CARD_RECOGNITION, quiet=True):
+        cast.stage.fact("同意", f"{notice['title_zh']}  第 {notice['version']} 版", "before any picture goes to a reader")
     files = [await who.upload("id_card", each, f"{side}.jpg") for side, each in (("front", front), ("back", back))]
     read = await who.post("/v1/identities/card-reading", {"file_id": files[0]["id"], "side": "front"})
     cast.stage.fact("识别", f"{read['name']} {read['sex']} {read['birth_date']} {read['number'][:6]}********{read['number'][-4:]}")
@@ -184,6 +188,7 @@ async def _show_card(cast: Cast, who: Person, name: str, relation: str, birth: d
         "birth_date": read["birth_date"], "id_no": read["number"],
     }  # fmt: skip
     patient = await who.post("/v1/patients", person)
+    await who.agree(patient["id"], Purpose.ID_CARD_RECOGNITION, quiet=True)
     body = {"patient_id": patient["id"], "front_file_id": files[0]["id"], "back_file_id": files[1]["id"]}
     sent: Json = await who.post("/v1/identities", body)
     cast.stage.fact("提交", f"{sent['id']}  存疑 {len(sent['doubts'])} 项", "both sides, two-factor register asked")

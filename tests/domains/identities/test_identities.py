@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from tests.client import Api, refused
 from tests.sandbox_server import SandboxServer
-from tests.scenes.accounts import plan_fault, sign_in
+from tests.scenes.accounts import make_account, plan_fault, sign_in
+from tests.scenes.consents import agree, publish
 from tests.scenes.files import picture, uploaded
 from tests.scenes.patients import make_patient
 from yiyuebao_api.context import Context
@@ -181,6 +182,24 @@ async def test_only_ones_own_card_is_read(scene: Scene, api: Api, database: Data
     asked = {"file_id": str(file.id), "side": "front"}
     refused(await scene.api.post("/v1/identities/card-reading", json=asked), 422, "file-not-found")
     mine = await uploaded(scene.context, scene.account_id, Purpose.ID_CARD, FRONT)
-    stranger = api.signed_in((await sign_in(database, context.tokens)).access_token)
+    signed = await sign_in(database, context.tokens)
+    async with database.begin() as tx:
+        await agree(tx, signed.account_id)
+    stranger = api.signed_in(signed.access_token)
     asked = {"file_id": str(mine.id), "side": "front"}
     refused(await stranger.post("/v1/identities/card-reading", json=asked), 422, "file-not-found")
+
+
+async def test_no_picture_goes_to_the_reader_without_consent(api: Api, database: Database, context: Context) -> None:
+    account = await make_account(database)
+    mine = api.signed_in((await sign_in(database, context.tokens, account.id)).access_token)
+    await publish(database)
+    patient = await make_patient(database, account.id, name=NAME, verified=False, agreed=False)
+    sides = [await uploaded(context, account.id, Purpose.ID_CARD, each) for each in (FRONT, BACK)]
+    asked = {"file_id": str(sides[0].id), "side": "front"}
+    refusal = refused(await mine.post("/v1/identities/card-reading", json=asked), 403, "consent-missing")
+    assert refusal["purpose"] == "id_card_recognition"
+    card = {"patient_id": str(patient.id), "front_file_id": str(sides[0].id), "back_file_id": str(sides[1].id)}
+    assert refused(await mine.post("/v1/identities", json=card), 403, "consent-missing")["patient_id"] == str(patient.id)
+    async with database.begin() as tx:
+        assert list(await tx.scalars(select(Identity))) == []

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.accounts.guards import Operator, Patient
+from yiyuebao_api.domains.consents.problems import ConsentMissing
 from yiyuebao_api.domains.files.problems import FileNotFound
 from yiyuebao_api.domains.files.queries import find_file
 from yiyuebao_api.domains.files.schemas import FileLinkOut
@@ -52,7 +53,7 @@ operator = APIRouter(prefix="/v1/operator/identities", tags=["identities"], rout
 @router.post(
     "", status_code=201, summary="提交实名认证",
     responses=refuses(
-        NotFound, FileNotFound, SameFileTwice, IdNumberMissing, IdentityAlreadyVerified, IdentityPending
+        NotFound, ConsentMissing, FileNotFound, SameFileTwice, IdNumberMissing, IdentityAlreadyVerified, IdentityPending
     ),
 )  # fmt: skip
 async def submit_identity(
@@ -65,7 +66,7 @@ async def submit_identity(
 @router.post(
     "/card-reading", summary="识别身份证照片",
     responses=refuses(
-        FileNotFound, CardWrongSide, CardNotRecognised, CardBlurred, CardExpired, CardNotReadable, ProviderDown
+        ConsentMissing, FileNotFound, CardWrongSide, CardNotRecognised, CardBlurred, CardExpired, CardNotReadable, ProviderDown
     ),
 )  # fmt: skip
 async def read_id_card(

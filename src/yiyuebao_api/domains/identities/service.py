@@ -10,6 +10,8 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from yiyuebao_api.domains.consents.queries import require_consents
+from yiyuebao_api.domains.consents.rules import Purpose as Consented
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.queries import require_file
 from yiyuebao_api.domains.files.rules import Purpose
@@ -50,9 +52,10 @@ async def read_card(
 ) -> IdCardReading:  # fmt: skip
     """One side of a card, to fill in a form; nothing is kept and nobody is verified (A05).
 
-    Raises FileNotFound, CardWrongSide, CardNotRecognised, CardBlurred, CardExpired, CardNotReadable, ProviderDown.
+    Raises ConsentMissing, FileNotFound, CardWrongSide, CardNotRecognised, CardBlurred, CardExpired, CardNotReadable, ProviderDown.
     """
     async with begin() as tx:
+        await require_consents(tx, account_id, None, Consented.ID_CARD_RECOGNITION)
         await require_file(tx, file_id, owner=account_id, purpose=Purpose.ID_CARD)
     try:
         reading = await reader.read_id_card(await files.read_file(begin, store, file_id), side)
@@ -73,8 +76,11 @@ async def submit_identity(
 ) -> Identity:
     """Put a card before the operator; then read it, so far as that is possible.
 
-    The submission is committed first: whatever becomes of the reading, a person decides. Raises NotFound, FileNotFound,
-    SameFileTwice, IdNumberMissing, IdentityAlreadyVerified, IdentityPending.
+    The submission is committed first: whatever becomes of the reading, a person decides. Nothing is sent to the reader
+    without consent (RULE-155).
+
+    Raises NotFound, ConsentMissing, FileNotFound, SameFileTwice, IdNumberMissing, IdentityAlreadyVerified,
+    IdentityPending.
     """
     async with begin() as tx:
         identity = await _submitted(tx, account_id, given, now=now)
@@ -91,6 +97,7 @@ async def submit_identity(
 
 async def _submitted(tx: AsyncSession, account_id: AccountId, given: IdentityIn, *, now: datetime) -> Identity:
     patient = await lock_patient(tx, account_id, given.patient_id)
+    await require_consents(tx, account_id, patient.id, Consented.ID_CARD_RECOGNITION)
     if patient.real_name is RealName.VERIFIED:
         raise IdentityAlreadyVerified
     if patient.id_no is None:
