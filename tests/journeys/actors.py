@@ -118,11 +118,16 @@ class Town:
         await self.worker.drain()
         return last
 
-    async def step(self, visit: Json, *steps: str) -> Json:
-        """The nurse does some steps, at the door of the family's home."""
+    async def step(self, visit: Json, *steps: str, whose: Actor | None = None) -> Json:
+        """The nurse does some steps, at the door of the family's home; before it starts the family signs."""
         bodies: dict[str, Json] = {"arrive": DOOR, "finish": {"record": RECORD}}
         done: Json = {}
         for each in steps:
+            if each == "start":
+                path = f"/v1/visits/{visit['id']}/agreement"
+                text = await (whose or self.family).get(path)
+                signature = {"sha256": text["sha256"], "read_at": text["served_at"], "as_guardian": True}
+                await (whose or self.family).post(path, signature)
             done = await self.nurse.post(f"/v1/visits/{visit['id']}/{each}", bodies.get(each))
         return done
 

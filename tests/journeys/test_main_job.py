@@ -128,7 +128,7 @@ async def be_visited(family: Actor, town: Town, booking: Json) -> None:
     await at(starts_at - timedelta(minutes=5))
     arrived = await town.step(visit, "arrive")
     assert arrived["distance_m"] <= 500
-    await town.step(visit, "start")
+    await town.step(visit, "start", whose=family)
     await at(starts_at + timedelta(minutes=55))
     await town.step(visit, "finish")
     confirmed = await family.act(f"/v1/visits/{visit['id']}/confirm")

@@ -17,7 +17,7 @@ from yiyuebao_api.kernel.money import Fen
 COMPLETE: dict[str, Any] = {
     "name": "PICC/输液港维护", "place": Place.BOTH, "intro": "持证护士维护 PICC 导管。", "tips": "请备好导管维护手册。",
     "cautions": "发热时请先到院就诊。", "picture_url": None, "duration_min": 45, "buffer_before_min": 0,
-    "buffer_after_min": 15, "lead_minutes": 240, "risk_grade": RiskGrade.HIGH, "clinical": True,
+    "buffer_after_min": 15, "lead_minutes": 240, "risk_grade": RiskGrade.MEDIUM, "clinical": True,
     "skills": ["PICC 维护资质"], "prerequisites": "距上次维护不超过 7 天。", "contraindications": "导管断裂。",
     "consumables": "PICC 维护包。", "medical_waste": True, "requires_order": True, "visit_fee_fen": Fen(8000),
     "item_fee_fen": Fen(9000), "material_fee_fen": Fen(4500), "travel_fee_fen": Fen(3000), "season_from": None,

@@ -85,6 +85,16 @@ async def make_accepted_booking(
     return booking
 
 
+async def sign(patient: Api, visit_id: VisitId | str, **changes: Any) -> dict[str, Any]:
+    """The patient's side reads what is to be done and agrees to it."""
+    path = f"/v1/visits/{visit_id}/agreement"
+    text = (await patient.get(path)).json()
+    answer = await patient.post(path, json={"sha256": text["sha256"], "read_at": text["served_at"], **changes})
+    assert answer.status_code == 200, answer.text
+    signed: dict[str, Any] = answer.json()
+    return signed
+
+
 @dataclass(frozen=True, slots=True)
 class Cast:
     """An accepted booking, a nurse who may be sent to it, and everybody's own client."""
@@ -112,6 +122,9 @@ class Cast:
         bodies: dict[str, Any] = {"arrive": DOOR, "finish": {"record": RECORD}}
         body: dict[str, Any] = {}
         for name in steps:
+            if name == "start":
+                theirs = await self.signed_in(Mode.PATIENT, (await self.row(visit_id)).account_id)
+                await sign(theirs, visit_id)
             if name == "check-in":
                 code = (await self.as_patient.get(f"/v1/visits/{visit_id}/code")).json()["code"]
                 answer = await self.as_nurse.post(f"/v1/visits/{visit_id}/check-in", json={"code": code})

@@ -17,6 +17,7 @@ from yiyuebao_api.demo.story import (
     pay,
     prepay,
     settled,
+    sign,
     sign_in_nurse,
     spoken,
 )
@@ -162,6 +163,7 @@ async def _visited(cast: Cast, booking: Json, visit_id: str, his: Home) -> Json:
     door = {"lat": his.address["lat"], "lng": his.address["lng"], "accuracy_m": 20}
     await nurse.post(f"{path}/arrive", door, quiet=True)
     cast.travel.to(starts_at)
+    await sign(cast.neighbour, visit_id, quiet=True)
     await nurse.post(f"{path}/start", quiet=True)
     cast.travel.to(datetime.fromisoformat(booking["ends_at"]))
     done: Json = await nurse.post(f"{path}/finish", {"record": BLOOD_PRESSURE})

@@ -405,10 +405,22 @@ async def _go(cast: Cast, visit_id: str, task: Json) -> None:
     stage.fact("距离", f"{there['distance_m']} 米", "from the address")
 
 
+async def sign(who: Person, visit_id: str, *, quiet: bool = False) -> Json:
+    """Read what is to be done, and agree to it."""
+    path = f"/v1/visits/{visit_id}/agreement"
+    text = await who.get(path, quiet=quiet)
+    signed: Json = await who.post(path, {"sha256": text["sha256"], "read_at": text["served_at"]}, quiet=quiet)
+    return signed
+
+
 async def _carry_out(cast: Cast, visit_id: str, task: Json) -> Json:
     stage, nurse, she = cast.stage, cast.nurse, cast.daughter
-    await stage.step(nurse.name, "患者", "开始服务", "the service begins")
+    await stage.step(nurse.name, "患者", "开始服务", "not before somebody has agreed to it")
     cast.travel.to(datetime.fromisoformat(task["starts_at"]))
+    await nurse.refused(f"/v1/visits/{visit_id}/start", {}, "agreement-missing")
+    await stage.step(she.name, APP, "阅读并签署知情同意书", "content, process, risks, rights and fee of this very service")
+    signed = await sign(she, visit_id)
+    stage.fact("同意", f"{signed['title']}（{signed['signer']}）", f"SHA-256 {signed['sha256'][:16]}…")
     await nurse.post(f"/v1/visits/{visit_id}/start")
     cast.travel.to(datetime.fromisoformat(task["ends_at"]) - timedelta(minutes=5))
     await stage.step(nurse.name, APP, "完成服务并提交护理记录", "the nursing record is written")

@@ -223,7 +223,17 @@ class Machine:
             if shown.status_code != 200:
                 return
             name, body = "check-in", {"check-in": {"code": shown.json()["code"]}}
+        if name == "start":
+            await self._agree(visit)
         self._note(name, await nurse.post(f"/v1/visits/{visit.id}/{name}", json=body.get(name, {})))
+
+    async def _agree(self, visit: Visit) -> None:
+        """The patient signs what is to be done, unless it was signed or is over."""
+        patient = await self._as(str(visit.account_id), visit.account_id, Mode.PATIENT)
+        text = await patient.get(f"/v1/visits/{visit.id}/agreement")
+        if text.status_code == 200:
+            signature = {"sha256": text.json()["sha256"], "read_at": text.json()["served_at"]}
+            self._note("agree", await patient.post(f"/v1/visits/{visit.id}/agreement", json=signature))
 
     async def confirm(self) -> None:
         if visit := await self._visit(Stage.FINISHED):

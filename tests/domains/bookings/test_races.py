@@ -27,7 +27,7 @@ from tests.scenes.bookings import (
     until,
 )
 from tests.scenes.clinicians import make_clinician
-from tests.scenes.visits import DOOR, RECORD
+from tests.scenes.visits import DOOR, RECORD, sign
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.payments import service as payment_service
@@ -279,6 +279,7 @@ async def test_confirmed_by_everybody_at_once_accrues_once(
         "/v1/hospital/visits", json={"booking_id": booking["id"], "clinician_id": str(nurse.id)}
     )
     visit = sent.json()["id"]
+    await sign(customer.api, visit)
     for name, body in (("depart", {}), ("arrive", DOOR), ("start", {}), ("finish", {"record": RECORD})):
         done = await as_nurse.post(f"/v1/visits/{visit}/{name}", json=body)
         assert done.status_code == 200, done.text

@@ -34,7 +34,7 @@ from yiyuebao_api.domains.patients.models import Address, Patient
 from yiyuebao_api.domains.payments.models import Payment, Refund
 from yiyuebao_api.domains.privacy.models import Export
 from yiyuebao_api.domains.privacy.rules import Fate
-from yiyuebao_api.domains.visits.models import Visit, VisitStep
+from yiyuebao_api.domains.visits.models import Agreement, Visit, VisitStep
 from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.ids import AccountId, PatientId
 from yiyuebao_api.kernel.presence import PresenceLease
@@ -128,6 +128,10 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(Visit, _account(Visit.account_id), Fate.KEPT, _RECORD),
     Holding(
         VisitStep, lambda person: VisitStep.visit_id.in_(select(Visit.id).where(Visit.account_id == person.account_id)),
+        Fate.KEPT, _RECORD,
+    ),
+    Holding(
+        Agreement, lambda person: Agreement.visit_id.in_(select(Visit.id).where(Visit.account_id == person.account_id)),
         Fate.KEPT, _RECORD,
     ),
     Holding(Payment, _PAID, Fate.KEPT, _DEAL),

@@ -6,16 +6,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BINARY, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import ActorKind
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.clinicians.models import Clinician
-from yiyuebao_api.domains.visits.rules import ArrivalReason, Confirmer, Stage
+from yiyuebao_api.domains.consents.rules import Method, Signer
+from yiyuebao_api.domains.visits.rules import AgreementText, ArrivalReason, Confirmer, Stage
 from yiyuebao_api.kernel.database import Model, code_column
-from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalId, PatientId, RowId, VisitId
+from yiyuebao_api.kernel.ids import (
+    AccountId,
+    BookingId,
+    ClinicianId,
+    FileId,
+    HospitalId,
+    PatientId,
+    RowId,
+    ServiceVersionId,
+    VisitId,
+)
 from yiyuebao_api.kernel.secrets import Sealed, SealedJson
 
 
@@ -87,6 +98,23 @@ class VisitStep(Model):
     reason: Mapped[str | None] = mapped_column(Sealed("visit_step.reason", 200), comment="why, in the actor's words; sealed")
 
 
+class Agreement(Model):
+    """Consents to a service, signed before it begins (RULE-47, V08); never changed."""
+
+    __tablename__ = "visit_agreement"
+
+    visit_id: Mapped[VisitId] = mapped_column(ForeignKey("visit.id"), primary_key=True, comment="for which visit")
+    template: Mapped[int] = mapped_column(comment="version of the wording: see rules.TEMPLATE")
+    service_version_id: Mapped[ServiceVersionId] = mapped_column(comment="the version of the service that it describes")
+    sha256: Mapped[bytes] = mapped_column(BINARY(32), comment="of the text that was shown")
+    account_id: Mapped[AccountId] = mapped_column(comment="who signed")
+    signer: Mapped[Signer] = mapped_column(comment="self, guardian, representative")
+    method: Mapped[Method] = mapped_column(comment="tap, signature")
+    signature_file_id: Mapped[FileId | None] = mapped_column(comment="picture of the signature; asked for where risk is high")
+    read_at: Mapped[datetime] = mapped_column(comment="when the text was opened")
+    signed_at: Mapped[datetime] = mapped_column(comment="when it was signed")
+
+
 @dataclass(frozen=True, slots=True)
 class VisitSheet:
     """A visit with the booking it fulfils and the clinician who is sent: what everybody is shown of it."""
@@ -95,3 +123,11 @@ class VisitSheet:
     booking: Booking
     clinician: Clinician
     granted: bool = False  # whether the clinician it is shown to may see the patient whole; asked by `showing`
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAgreement:
+    """The text of one visit, and whether it has been signed."""
+
+    text: AgreementText
+    signed: Agreement | None

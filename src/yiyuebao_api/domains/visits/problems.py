@@ -76,3 +76,32 @@ class CheckInCodeBlocked(Problem):
     status, code = 429, "check-in-code-blocked"
     title = Words("核验码输错次数过多", "Too many wrong codes")
     detail = Words("核验码多次输错，请稍后再试。", "The code was wrong too often; try again later.")
+
+
+class AgreementMissing(Problem):
+    """Nobody has signed what is to be done (RULE-47)."""
+
+    status, code = 409, "agreement-missing"
+    title = Words("尚未签署知情同意书", "Consent to the service is missing")
+    detail = Words(
+        "请患者或监护人先阅读并签署本次服务的知情同意书，再开始服务。",
+        "The patient or guardian reads and signs the consent to this service first.",
+    )
+
+
+class AgreementChanged(Problem):
+    status, code = 409, "agreement-changed"
+    title = Words("知情同意书内容不符", "Another text")
+    detail = Words("签署的不是当前的知情同意书，请重新打开阅读后签署。", "That is not the present text; open and read it again.")
+
+
+class AgreementNotRead(Problem):
+    status, code = 422, "agreement-not-read"
+    title = Words("请先阅读知情同意书", "Read it first")
+    detail = Words("请打开知情同意书阅读后再签署。", "Open and read the consent before signing it.")
+
+
+class SignatureNeeded(Problem):
+    status, code = 422, "signature-needed"
+    title = Words("需要手写签名", "A signature is needed")
+    detail = Words("本项目风险较高，请在屏幕上手写签名后提交。", "This item carries more risk: please sign on the screen.")

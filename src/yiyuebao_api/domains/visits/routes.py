@@ -14,10 +14,15 @@ from yiyuebao_api.domains.accounts.guards import Clinician, HospitalDesk, Patien
 from yiyuebao_api.domains.bookings.problems import AssessmentNeeded
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
+from yiyuebao_api.domains.consents.problems import GuardianNeeded
+from yiyuebao_api.domains.files.problems import FileNotFound
 from yiyuebao_api.domains.visits import queries, service
 from yiyuebao_api.domains.visits.guards import DeskVisit, OwnVisit, SeenVisit, SentVisit
 from yiyuebao_api.domains.visits.models import VisitSheet
 from yiyuebao_api.domains.visits.problems import (
+    AgreementChanged,
+    AgreementMissing,
+    AgreementNotRead,
     ArrivalTooFar,
     BookingNotAssignable,
     CheckInCodeBlocked,
@@ -26,10 +31,12 @@ from yiyuebao_api.domains.visits.problems import (
     ClinicianFullyBooked,
     ClinicianOnLeave,
     RecordAlreadyWritten,
+    SignatureNeeded,
     VisitStepOutOfOrder,
 )
 from yiyuebao_api.domains.visits.rules import Stage, Viewer
 from yiyuebao_api.domains.visits.schemas import (
+    AgreementOut,
     ArriveIn,
     AssignIn,
     CandidateOut,
@@ -39,6 +46,7 @@ from yiyuebao_api.domains.visits.schemas import (
     FinishIn,
     ReassignIn,
     SentClinicianOut,
+    SignIn,
     StepIn,
     UnassignIn,
     VisitDetailOut,
@@ -217,9 +225,9 @@ async def check_in_visit(
     return VisitOut.of(sheet, viewer=Viewer.CLINICIAN, now=now)
 
 
-@app.post("/{visit_id}/start", summary="开始服务", responses=refuses(NotFound, VisitStepOutOfOrder))
+@app.post("/{visit_id}/start", summary="开始服务", responses=refuses(NotFound, VisitStepOutOfOrder, AgreementMissing))
 async def start_visit(visit: SentVisit, tx: Tx, now: Now, body: StepIn = NO_BODY) -> VisitOut:
-    """Begin the service."""
+    """Begin the service, once the patient's side has agreed to it."""
     sheet = await service.start_visit(tx, visit, client_time=body.client_time, now=now)
     return VisitOut.of(sheet, viewer=Viewer.CLINICIAN, now=now)
 
@@ -236,7 +244,28 @@ async def finish_visit(visit: SentVisit, body: FinishIn, terms: FromSettings, tx
     return VisitOut.of(sheet, viewer=Viewer.CLINICIAN, now=now)
 
 
+@app.get("/{visit_id}/agreement", summary="服务知情同意书", responses=refuses(NotFound))
+async def show_agreement(seen: SeenVisit, tx: Tx, now: Now) -> AgreementOut:
+    """The consent to this service: for the patient to read, for the clinician to see whether it is signed."""
+    return AgreementOut.of(await service.show_agreement(tx, seen.sheet.visit), now)
+
+
 # ── the patient ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.post(
+    "/{visit_id}/agreement", summary="签署服务知情同意书",
+    responses=refuses(
+        NotFound, VisitStepOutOfOrder, AgreementChanged, AgreementNotRead, SignatureNeeded, GuardianNeeded, FileNotFound
+    ),
+)  # fmt: skip
+async def sign_agreement(caller: Patient, visit: OwnVisit, body: SignIn, tx: Tx, now: Now) -> AgreementOut:
+    """Agree to the service before it begins; with a picture of the signature where the risk is high."""
+    shown = await service.sign_agreement(
+        tx, visit, account_id=caller.account_id, sha256=bytes.fromhex(body.sha256), read_at=body.read_at,
+        as_guardian=body.as_guardian, signature_file_id=body.signature_file_id, now=now,
+    )  # fmt: skip
+    return AgreementOut.of(shown, now)
 
 
 @app.get("/{visit_id}/code", summary="核验码", responses=refuses(NotFound, VisitStepOutOfOrder))

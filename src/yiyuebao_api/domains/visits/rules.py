@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
-from yiyuebao_api.domains.catalogue.rules import Place
+from yiyuebao_api.domains.catalogue.rules import Place, RiskGrade
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.clinicians.rules import Clause
 from yiyuebao_api.domains.schedules.rules import Shift, day_of, minute_of
 from yiyuebao_api.domains.visits.problems import (
+    AgreementChanged,
+    AgreementNotRead,
     ClinicianBusy,
     ClinicianFullyBooked,
     ClinicianOnLeave,
+    SignatureNeeded,
     VisitStepOutOfOrder,
 )
+from yiyuebao_api.kernel.money import Fen, yuan
 
 #: RULE-55 (b): farther from the address than this, an arrival needs a reason.
 ARRIVAL_M = 500
@@ -190,3 +197,79 @@ def check_may_be_sent(standing: Standing) -> None:
         raise ClinicianBusy
     if standing.is_fully_booked:
         raise ClinicianFullyBooked(most=standing.most_visits)
+
+
+# ── what is agreed to before it begins (RULE-47) ─────────────────────────────────────────────────────────────────────
+
+#: Counts the wordings below: another wording is another number.
+TEMPLATE = 1
+_CLOCKS_APART = timedelta(minutes=2)
+_RIGHTS = (
+    "您有权了解服务人员的姓名与资质，有权拒绝或随时要求停止服务；停止服务不影响您获得其他诊疗。",
+    "服务过程与护理记录由医院依法保存；您可以查阅、复制，并可就服务提出投诉。",
+)
+_RISKS = "任何护理操作都可能出现不适或意外；出现呼吸困难、意识改变、大出血等情况时，服务人员将停止操作并协助呼叫 120。"
+
+
+class Described(Protocol):
+    """What of a service's version goes into the text."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def intro(self) -> str: ...
+    @property
+    def tips(self) -> str: ...
+    @property
+    def cautions(self) -> str: ...
+    @property
+    def contraindications(self) -> str: ...
+    @property
+    def consumables(self) -> str: ...
+    @property
+    def duration_min(self) -> int: ...
+    @property
+    def risk_grade(self) -> RiskGrade: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementText:
+    """A text to be read and signed: content, process, risks, rights, duties and fee of one service."""
+
+    title: str
+    sections: tuple[tuple[str, str], ...]
+    signature_needed: bool
+
+    @property
+    def sha256(self) -> bytes:
+        """Of everything that is shown."""
+        shown = [TEMPLATE, self.title, self.sections, self.signature_needed]
+        return hashlib.sha256(json.dumps(shown, ensure_ascii=False).encode()).digest()
+
+
+def agreement_text(version: Described, *, hospital: str, total_fen: Fen) -> AgreementText:
+    """The same facts give the same text."""
+    sections = (
+        ("服务内容", f"{hospital}为您提供“{version.name}”，约 {version.duration_min} 分钟。{version.intro}"),
+        ("服务过程", f"{version.tips} 使用：{version.consumables}"),
+        ("风险与注意", f"{version.cautions} 不适合：{version.contraindications} {_RISKS}"),
+        ("您的权利", "".join(_RIGHTS)),
+        ("您的义务", "如实告知病史、过敏史与用药，提供安全的服务环境，配合核对身份。"),
+        ("费用", f"共 {yuan(total_fen)}，按预约时的明细与退改规则结算。"),
+    )
+    return AgreementText(f"{version.name}知情同意书", sections, version.risk_grade is RiskGrade.HIGH)
+
+
+def check_signing(
+    text: AgreementText, *, sha256: bytes, read_at: datetime, by_hand: bool, assigned_at: datetime, now: datetime
+) -> None:
+    """The very text, opened for this visit and not in the future; by hand where risk is high.
+
+    Raises AgreementChanged, AgreementNotRead, SignatureNeeded.
+    """
+    if sha256 != text.sha256:
+        raise AgreementChanged
+    if not assigned_at - _CLOCKS_APART <= read_at <= now + _CLOCKS_APART:
+        raise AgreementNotRead
+    if text.signature_needed and not by_hand:
+        raise SignatureNeeded

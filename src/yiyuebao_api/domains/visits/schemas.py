@@ -13,10 +13,11 @@ from yiyuebao_api.domains.bookings.rules import ActorKind
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.clinicians.rules import ClinicianKind, Title
-from yiyuebao_api.domains.visits.models import VisitSheet, VisitStep
+from yiyuebao_api.domains.consents.rules import Signer
+from yiyuebao_api.domains.visits.models import ShownAgreement, VisitSheet, VisitStep
 from yiyuebao_api.domains.visits.rules import ArrivalReason, Blocker, Confirmer, Stage, Viewer, may_see_address
 from yiyuebao_api.kernel.geo import CoordType, Point, to_gcj02
-from yiyuebao_api.kernel.ids import BookingId, ClinicianId, HospitalId, PatientId, VisitId
+from yiyuebao_api.kernel.ids import BookingId, ClinicianId, FileId, HospitalId, PatientId, VisitId
 from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, Text, Whole, example, masked_name, masked_phone
 
 #: What fits into the sealed column with room to spare.
@@ -334,3 +335,45 @@ class CandidatesOut(Out):
     """Free ones first; then who is on duty, knows the patient, has fewer visits that day, has been there longest."""
 
     items: list[CandidateOut]
+
+
+# ── what is agreed to ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class SectionOut(Out):
+    """One part of the text."""
+
+    title: str = Field(examples=["风险与注意"])
+    words: str = Field(examples=["任何护理操作都可能出现不适或意外。"])
+
+
+class AgreementOut(Out):
+    """The consent to one service (知情同意书): to be read before it is signed, and afterwards as it was signed."""
+
+    title: str = Field(examples=["糖尿病足筛查与护理知情同意书"])
+    sections: list[SectionOut]
+    sha256: str = Field(description="Of the text, in hexadecimal: what is signed.", examples=["9f86d081884c7d65" * 4])
+    signature_needed: bool = Field(description="A picture of the signature is asked for.")
+    served_at: Moment = Field(description="When this text was opened: `read_at` of the signature.")
+    signer: Signer | None = Field(description="Null until it is signed.")
+    signed_at: Moment | None
+
+    @classmethod
+    def of(cls, shown: ShownAgreement, now: datetime) -> Self:
+        text, signed = shown.text, shown.signed
+        return cls(
+            title=text.title, sections=[SectionOut(title=title, words=words) for title, words in text.sections],
+            sha256=text.sha256.hex(), signature_needed=text.signature_needed, served_at=now,
+            signer=None if signed is None else signed.signer, signed_at=None if signed is None else signed.signed_at,
+        )  # fmt: skip
+
+
+class SignIn(In):
+    """The signature under the text that was read."""
+
+    model_config = example(sha256="9f86d081884c7d65" * 4, read_at="2026-11-25T09:00:00+08:00", as_guardian=False)
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    read_at: Moment
+    as_guardian: bool = Field(default=False, description="For a patient under 14: signed as the guardian.")
+    signature_file_id: FileId | None = Field(default=None, description="Uploaded with purpose `signature`.")

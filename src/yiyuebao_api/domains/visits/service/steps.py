@@ -32,6 +32,7 @@ from yiyuebao_api.domains.visits.rules import (
     busy_until_after,
     check_step,
 )
+from yiyuebao_api.domains.visits.service.agreements import require_agreement
 from yiyuebao_api.domains.visits.service.codes import is_code
 from yiyuebao_api.domains.visits.service.confirmation import await_confirmation
 from yiyuebao_api.domains.visits.service.moves import Actor, hold, move, note
@@ -125,10 +126,11 @@ async def _checked_in(
 
 
 async def start_visit(tx: AsyncSession, visit: Visit, *, client_time: datetime | None, now: datetime) -> VisitSheet:
-    """Begin the service. Raises NotFound, VisitStepOutOfOrder."""
+    """Begin the service, once somebody has agreed to it (RULE-47). Raises NotFound, VisitStepOutOfOrder, AgreementMissing."""
     booking = await hold(tx, visit)
     if visit.stage is not Stage.STARTED:
         check_step(visit.place, visit.stage, Stage.STARTED)
+        await require_agreement(tx, visit)
         visit.started_at = now
         await move(tx, visit, booking, Stage.STARTED, _by(visit), now=now, client_time=client_time)
     return await _shown(tx, visit, booking, "visits.start", now)
