@@ -18,6 +18,7 @@ from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.money import yuan
 from yiyuebao_api.kernel.tokens import Mode
 from yiyuebao_api.seed import DemoLogin, demo_logins
+from yiyuebao_api.seed.cards import draw_paper
 
 APP = "医约宝"
 LINES = {"visit_fee": "上门费", "item_fee": "项目费", "material_fee": "耗材费", "travel_fee": "交通费"}
@@ -34,6 +35,14 @@ RECORD: Json = {
     "observations": "右足第一跖骨头处胼胝一处，皮肤完整，足背动脉搏动可及。",
     "materials": [{"name": "一次性换药包", "quantity": 1, "batch_no": "20260801"}],
     "education": "教会家属每日查看足底、选择宽松的鞋袜。", "advice": "两周后复查；皮肤破损时请立即联系。",
+}  # fmt: skip
+
+
+ASSESSMENT: Json = {
+    "condition": "2 型糖尿病 12 年，双足感觉减退，皮肤完整。", "needs": "足部筛查与胼胝处理、家属教育", "risk": "跌倒风险中等",
+    "barthel": {"feeding": 10, "bathing": 5, "grooming": 5, "dressing": 10, "bowels": 10, "bladder": 10, "toilet": 10,
+                "transfer": 15, "mobility": 10, "stairs": 5},
+    "decision": "home_ok",
 }  # fmt: skip
 
 
@@ -230,8 +239,12 @@ async def book(cast: Cast, home: Home, service: Json) -> Json:
         stage.fact(day_and_time(slot["starts_at"]), f"余 {slot['left']}", "places left")
     wish: Json = {
         "service_id": service["id"], "place": "home", "starts_at": "", "patient_id": home.patient["id"],
-        "address_id": home.address["id"], "note": "老人听力不好，请先打电话",
+        "address_id": home.address["id"], "note": "老人听力不好，请先打电话", **await _told(she, service),
     }  # fmt: skip
+    wish["starts_at"] = starts[0]["starts_at"]
+    await stage.step(she.name, APP, "先回答几个问题", "an emergency is never booked: it is sent to 120")
+    urgent = {**wish, "answers": {**wish["answers"], "emergency": True}}
+    await she.refused("/v1/bookings/quote", urgent, "emergency-120")
 
     await stage.step(she.name, APP, "报价", "everything before any money; nothing is saved")
     quote, wish = await _quote(she, wish, starts)
@@ -253,6 +266,16 @@ async def book(cast: Cast, home: Home, service: Json) -> Json:
     stage.fact("时间", f"{day_and_time(booking['starts_at'])}  至  {day_and_time(booking['ends_at'])}")
     stage.fact("状态", f"{booking['state']}，保留至 {day_and_time(booking['hold_until'])}", "unpaid")
     return booking
+
+
+async def _told(she: Person, service: Json) -> Json:
+    """Answers to what this service asks, and the picture it wants to see."""
+    asked = service["version"]["screening"]
+    photo = await she.upload("wound_photo", draw_paper(["双足照片"]), "foot.jpg")
+    return {
+        "eligibility": asked["eligibility"][:1], "answers": {each["code"]: not each["failing"] for each in asked["questions"]},
+        "allergies": "无", "medication": "二甲双胍", "proof_ids": [photo["id"]],
+    }  # fmt: skip
 
 
 async def _quote(she: Person, wish: Json, starts: list[Json]) -> tuple[Json, Json]:
@@ -331,6 +354,12 @@ async def visit(cast: Cast, booking: Json) -> Json:
     """Accepted, assigned, carried out, confirmed; the visit as it then is."""
     stage, desk, nurse = cast.stage, cast.desk, cast.nurse
     stage.act("第四幕 上门", "the visit")
+    await stage.step(desk.name, APP, "接单前先做首诊评估", "no first assessment, no visit at home (RULE-39)")
+    await desk.refused(f"/v1/hospital/bookings/{booking['id']}/accept", {}, "assessment-needed")
+    shown = await desk.get(f"/v1/hospital/bookings/{booking['id']}/proofs")
+    stage.fact("材料", "、".join(each["purpose"] for each in shown), "the desk looks at the picture; the look is on record")
+    found = await desk.post(f"/v1/hospital/bookings/{booking['id']}/assess", {"clinician_id": cast.nurse_id, **ASSESSMENT})
+    stage.fact("评估", f"Barthel {found['barthel']}（{found['level']}）→ {found['decision']}", f"stands until {found['valid_until'][:10]}")
     await stage.step(desk.name, APP, "接单", "the desk accepts")
     await desk.post(f"/v1/hospital/bookings/{booking['id']}/accept")
     visit_id = await assign(cast, booking)

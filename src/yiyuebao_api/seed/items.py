@@ -23,6 +23,21 @@ class Item:
     content: Content
 
 
+#: What riskier items, and the care of a diabetic foot, ask before they are booked at home (RULE-39 to RULE-43).
+_SCREENING = {
+    "eligibility": ["aged_or_disabled", "rehabilitation", "discharged", "impaired_mobility"],
+    "questions": [
+        {"code": "emergency", "zh": "现在是否有胸痛、呼吸困难、意识不清或大量出血？",
+         "en": "Chest pain, hard breathing, confusion or heavy bleeding now?", "failing": True, "then": "emergency"},
+        {"code": "infectious", "zh": "是否处于传染病的传染期？", "en": "Infectious at present?", "failing": True, "then": "block"},
+        {"code": "recent_stay", "zh": "近一个月是否住过院？", "en": "In hospital within a month?", "failing": True, "then": "review"},
+    ],
+    "history_required": True, "companion_required": False, "assessment_required": True, "proofs": [],
+}  # fmt: skip
+#: Items that ask for more than their risk does: what must be shown.
+_PROOFS = {"N03": ["prescription"], "N04": ["prescription"], "N05": ["prescription"], "N14": ["wound_photo"]}
+
+
 def _item(
     code: str, category: str, place: Place, minutes: int, risk: RiskGrade, yuan: tuple[int, int, int, int], *,
     intro: str, tips: str, cautions: str, before: str, against: str, uses: str, name: str | None = None,
@@ -35,6 +50,8 @@ def _item(
         risk_grade=risk, clinical=clinical, skills=skills, prerequisites=before, contraindications=against,
         consumables=uses, medical_waste=waste, requires_order=order, visit_fee_fen=visit, item_fee_fen=item,
         material_fee_fen=material, travel_fee_fen=travel,
+        screening=_SCREENING | {"proofs": _PROOFS.get(code, [])} if place is not _HOSPITAL and (risk is _HIGH or code in _PROOFS)
+        else None,
     )  # fmt: skip
     return Item(code, category, content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,18 @@ from sqlalchemy import func, select, text
 from tests.client import Api, refused
 from tests.scenes.bookings import hold, make_customer, make_offer, pay
 from tests.scenes.catalogue import COMPLETE
+from tests.scenes.files import uploaded
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import EmergencyFirst
 from yiyuebao_api.domains.bookings.rules import Told, screen
 from yiyuebao_api.domains.catalogue.rules import Place, Screening
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.domains.schedules.models import Claim
+from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.audit import AuditEntry
+from yiyuebao_api.kernel.ids import FileId
 
 ASKED: dict[str, Any] = {
     "eligibility": ["aged_or_disabled", "discharged"],
@@ -27,6 +34,7 @@ ASKED: dict[str, Any] = {
     "history_required": True,
     "companion_required": True,
     "assessment_required": False,
+    "proofs": [],
 }
 TOLD: dict[str, Any] = {
     "eligibility": ["discharged"], "answers": {"infectious": False, "has_order": True, "bleeding": False},
@@ -86,7 +94,7 @@ async def test_what_was_told_is_sealed_and_shown_to_those_who_serve(api: Api, co
     made = await customer.api.post("/v1/bookings", key="k1", json=body)
     assert made.status_code == 201, made.text
     told = made.json()["screening"]
-    assert told == {**TOLD, "answers": body["answers"], "review": ["has_order"]}
+    assert told == {**TOLD, "answers": body["answers"], "review": ["has_order"], "proofs": []}
     async with context.begin() as tx:
         stored: bytes = await tx.scalar(text("SELECT screening FROM booking"))
     assert "阿司匹林".encode() not in stored
@@ -120,3 +128,48 @@ async def test_a_desk_writes_the_questions_and_patients_read_them(api: Api, cont
         address, json={**COMPLETE, "screening": twice}, headers={"If-Match": edited.headers["etag"]}
     )
     refused(wrong, 422, "invalid-input")
+
+
+# ── what must be shown (RULE-43) ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_must_be_shown_is_seen_by_those_who_serve(api: Api, context: Context) -> None:
+    offered = await make_offer(api, context, screening={**ASKED, "questions": [], "eligibility": [], "history_required": False,
+                               "companion_required": False, "proofs": ["prescription", "wound_photo"]})  # fmt: skip
+    customer = await make_customer(api, context)
+    order = await uploaded(context, customer.account_id, Purpose.PRESCRIPTION)
+    wish = {**customer.wish(offered), "proof_ids": [str(order.id)]}
+    problem = refused(await customer.api.post("/v1/bookings/quote", json=wish), 422, "screening-incomplete")
+    assert problem["missing"] == ["wound_photo"]
+    photo = await uploaded(context, customer.account_id, Purpose.WOUND_PHOTO)
+    async with context.begin() as tx:  # taken too long ago
+        (await tx.get_one(File, photo.id)).created_at = clock.now() - timedelta(days=8)
+    wish["proof_ids"].append(str(photo.id))
+    assert refused(await customer.api.post("/v1/bookings", key="old", json=wish), 422, "screening-incomplete")["missing"]
+    fresh = await uploaded(context, customer.account_id, Purpose.WOUND_PHOTO)
+    wish["proof_ids"] = [str(order.id), str(fresh.id), str(fresh.id)]
+    held = await customer.api.post("/v1/bookings", key="fresh", json=wish)
+    assert held.json()["screening"]["proofs"] == [str(order.id), str(fresh.id)]
+    booking = await pay(context, customer, held.json()["id"])
+    path = f"/v1/hospital/bookings/{booking['id']}/proofs"
+    shown = (await offered.desk.get(path)).json()
+    assert [each["purpose"] for each in shown] == ["prescription", "wound_photo"]
+    assert (await api.get(shown[1]["link"]["url"])).status_code == 200
+    elsewhere = await make_offer(api, context)
+    refused(await elsewhere.desk.get(path), 404, "not-found")
+    refused(await customer.api.get(path), 403, "not-allowed")
+    async with context.begin() as tx:
+        assert (await tx.get_one(File, fresh.id)).kept
+        assert not (await tx.get_one(File, photo.id)).kept
+        looks = await tx.scalars(select(AuditEntry.action).where(AuditEntry.subject == booking["id"]))
+        assert "bookings.proofs" in set(looks)
+
+
+async def test_only_ones_own_proof_is_shown(api: Api, context: Context) -> None:
+    offered, customer, other = await make_offer(api, context), await make_customer(api, context), await make_customer(api, context)
+    theirs = await uploaded(context, other.account_id, Purpose.PRESCRIPTION)
+    portrait = await uploaded(context, customer.account_id, Purpose.PORTRAIT)
+    for wrong in (theirs.id, portrait.id, FileId.new()):
+        wish = {**customer.wish(offered), "proof_ids": [str(wrong)]}
+        refused(await customer.api.post("/v1/bookings/quote", json=wish), 422, "file-not-found")
+    await _nothing_saved(context)

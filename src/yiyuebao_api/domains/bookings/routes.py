@@ -43,6 +43,7 @@ from yiyuebao_api.domains.bookings.schemas import (
     LineOut,
     MoveOut,
     PolicyOut,
+    ProofOut,
     QuoteOut,
     ReasonIn,
     ReplyIn,
@@ -53,6 +54,7 @@ from yiyuebao_api.domains.bookings.schemas import (
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.consents.problems import ConsentMissing
+from yiyuebao_api.domains.files.problems import FileNotFound
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.service import Looker
 from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
@@ -78,7 +80,7 @@ operator = APIRouter(prefix="/v1/operator/bookings", tags=["bookings"], route_cl
 
 _OFFER = (
     NotFound, PatientNotVerified, AddressNeeded, ServiceNotOffered, PlaceNotOffered, OutOfArea, PatientAlreadyBooked,
-    SlotNotOffered, EmergencyFirst, ScreeningIncomplete, ExcludedByAnswers, NotEligible,
+    SlotNotOffered, EmergencyFirst, ScreeningIncomplete, ExcludedByAnswers, NotEligible, FileNotFound,
 )  # fmt: skip
 _ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
 
@@ -228,6 +230,18 @@ async def read_hospital_booking(caller: HospitalDesk, booking: HospitalBooking, 
     return await _shown(tx, caller, booking, "bookings.read", now)
 
 
+@desk.get("/{booking_id}/proofs", summary="预约所附材料", responses=refuses(NotFound))
+async def list_hospital_proofs(caller: HospitalDesk, booking: HospitalBooking, tx: Tx, now: Now) -> list[ProofOut]:
+    """What the patient showed when booking, while somebody is served; the look is in the audit."""
+    whole = booking.state in SERVED and await grants.look(
+        tx, Looker(caller.account_id, caller.mode, caller.hospital_id), patient_id=booking.patient_id,
+        grantee=caller.hospital_id, subject=booking.id, action="bookings.proofs", now=now,
+    )  # fmt: skip
+    if not whole:
+        raise NotFound
+    return [ProofOut.of(file, link) for file, link in await service.list_proofs(tx, booking, now=now)]
+
+
 @desk.post(
     "/{booking_id}/assess", status_code=200, summary="首诊评估",
     responses=refuses(NotFound, BookingStateRefused, VisitAlreadyArrived, AssessmentNotPossible, ClinicianUnqualified),
@@ -289,6 +303,7 @@ def _wish(body: BookIn) -> service.Wish:
     told = Told(
         eligibility=tuple(body.eligibility), answers=body.answers, allergies=body.allergies, medication=body.medication,
         companion=body.companion.model_dump() if body.companion is not None else None, note=body.note,
+        proof_ids=tuple(dict.fromkeys(body.proof_ids)),
     )  # fmt: skip
     return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, told)
 

@@ -20,6 +20,8 @@ from yiyuebao_api.domains.bookings.problems import (
     VisitAlreadyArrived,
 )
 from yiyuebao_api.domains.catalogue.rules import Consequence, Eligibility, Place, Screening
+from yiyuebao_api.domains.files.rules import FilePurpose
+from yiyuebao_api.kernel.ids import FileId
 from yiyuebao_api.kernel.money import Fen
 
 #: RULE-63.
@@ -229,6 +231,7 @@ class Told:
     medication: str | None = None
     companion: Mapping[str, str] | None = None
     note: str | None = None
+    proof_ids: tuple[FileId, ...] = ()
 
     def as_row(self, review: Sequence[str]) -> dict[str, Any]:
         """What is sealed in the booking; `review` are the answers the hospital must look at."""
@@ -236,6 +239,7 @@ class Told:
             "eligibility": [tag.value for tag in self.eligibility], "answers": dict(self.answers),
             "allergies": self.allergies, "medication": self.medication,
             "companion": dict(self.companion) if self.companion is not None else None, "review": list(review),
+            "proofs": [str(each) for each in self.proof_ids],
         }  # fmt: skip
 
 
@@ -262,6 +266,18 @@ def screen(asked: Screening, told: Told, place: Place) -> list[str]:
     if asked.eligibility and not set(asked.eligibility) & set(told.eligibility):
         raise NotEligible(one_of=[tag.value for tag in asked.eligibility])
     return [each.code for each in failed]
+
+
+#: RULE-43: a picture of a wound shows it as it is now.
+WOUND_PHOTO_STANDS = timedelta(days=7)
+
+
+def missing_proofs(asked: Screening, shown: Sequence[tuple[FilePurpose, datetime]], now: datetime) -> list[str]:
+    """What must be shown at home and was not, or is too old (RULE-43)."""
+    good = {
+        purpose for purpose, sent_at in shown if purpose is not FilePurpose.WOUND_PHOTO or sent_at > now - WOUND_PHOTO_STANDS
+    }
+    return [each.value for each in asked.proofs if each not in good]
 
 
 # ── first assessment ─────────────────────────────────────────────────────────────────────────────────────────────────

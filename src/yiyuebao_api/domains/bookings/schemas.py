@@ -22,11 +22,15 @@ from yiyuebao_api.domains.bookings.rules import (
     effective,
 )
 from yiyuebao_api.domains.catalogue.rules import Eligibility, Place
+from yiyuebao_api.domains.files.models import File
+from yiyuebao_api.domains.files.rules import FilePurpose
+from yiyuebao_api.domains.files.schemas import FileLinkOut
 from yiyuebao_api.kernel.ids import (
     AddressId,
     AssessmentId,
     BookingId,
     ClinicianId,
+    FileId,
     HospitalId,
     PatientId,
     PaymentId,
@@ -75,6 +79,9 @@ class BookIn(In):
     allergies: Note | None = Field(None, description="`无` when there are none (RULE-43).")
     medication: Note | None = None
     companion: CompanionIn | None = None
+    proof_ids: list[FileId] = Field(
+        default_factory=list, max_length=8, description="What the service asks to be shown, as uploaded files (RULE-43)."
+    )
 
 
 class ReasonIn(In):
@@ -214,6 +221,20 @@ class ToldOut(Out):
     medication: str | None
     companion: CompanionOut | None
     review: list[str] = Field(description="Answers the hospital must look at.")
+    proofs: list[FileId] = Field(description="What was shown; `…/proofs` gives links.")
+
+
+class ProofOut(Out):
+    """A picture or paper that was shown when booking; the link lives for five minutes (RULE-08)."""
+
+    id: FileId
+    purpose: FilePurpose
+    sent_at: Moment
+    link: FileLinkOut
+
+    @classmethod
+    def of(cls, file: File, link: object) -> Self:
+        return cls(id=file.id, purpose=file.purpose, sent_at=file.created_at, link=FileLinkOut.model_validate(link))
 
 
 class BookingAddressOut(Out):

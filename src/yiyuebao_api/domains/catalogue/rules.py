@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from yiyuebao_api.domains.catalogue.problems import ServiceStateRefused
+from yiyuebao_api.domains.files.rules import FilePurpose
 from yiyuebao_api.kernel.ids import HospitalId
 from yiyuebao_api.kernel.money import Fen
 
@@ -57,6 +58,10 @@ class Eligibility(StrEnum):
     DISCHARGED = "discharged"
     IMPAIRED_MOBILITY = "impaired_mobility"
     MOTHER_OR_INFANT = "mother_or_infant"
+
+
+#: What may be asked for as proof of an illness or an order (RULE-43).
+PROOFS = frozenset({FilePurpose.PRESCRIPTION, FilePurpose.DISEASE_PROOF, FilePurpose.WOUND_PHOTO})
 
 
 class Consequence(StrEnum):
@@ -259,6 +264,7 @@ class Screening:
     history_required: bool = False
     companion_required: bool = False
     assessment_required: bool = False
+    proofs: tuple[FilePurpose, ...] = ()
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | None) -> Self:
@@ -270,6 +276,7 @@ class Screening:
             questions=tuple(Question(**{**each, "then": Consequence(each["then"])}) for each in row["questions"]),
             history_required=row["history_required"], companion_required=row["companion_required"],
             assessment_required=row["assessment_required"],
+            proofs=tuple(FilePurpose(each) for each in row.get("proofs", ())),
         )  # fmt: skip
 
 

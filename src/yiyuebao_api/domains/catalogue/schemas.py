@@ -20,6 +20,7 @@ from yiyuebao_api.domains.catalogue.models import (
     ServiceVersion,
 )
 from yiyuebao_api.domains.catalogue.rules import (
+    PROOFS,
     Consequence,
     Content,
     Eligibility,
@@ -29,6 +30,7 @@ from yiyuebao_api.domains.catalogue.rules import (
     places_of,
     price_lines,
 )
+from yiyuebao_api.domains.files.rules import FilePurpose
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.rules import prefix_of
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, RegionalPolicyId, ServiceId, ServiceVersionId, SiteId
@@ -77,6 +79,15 @@ class QuestionIn(In):
     then: Consequence
 
 
+def _is_proof(value: FilePurpose) -> FilePurpose:
+    if value not in PROOFS:
+        raise ValueError("只能是处方、疾病证明或创面照片")
+    return value
+
+
+Proof = Annotated[FilePurpose, AfterValidator(_is_proof)]
+
+
 class ScreeningIn(In):
     """What is asked before a booking at home."""
 
@@ -87,6 +98,10 @@ class ScreeningIn(In):
     history_required: bool = Field(False, description="Allergies (`无` when none) and medication must be told (RULE-43).")
     companion_required: bool = Field(False, description="An adult of the family must be there (RULE-48).")
     assessment_required: bool = Field(False, description="A first assessment stands before acceptance (RULE-39).")
+    proofs: list[Proof] = Field(
+        default_factory=list, max_length=3, description="Pictures or papers that must be shown: prescription, disease_proof, "
+        "wound_photo of the last seven days (RULE-43).",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _codes_differ(self) -> Self:
@@ -113,6 +128,7 @@ class ScreeningOut(Out):
     history_required: bool
     companion_required: bool
     assessment_required: bool
+    proofs: list[FilePurpose]
 
 
 class DraftIn(In):

@@ -12,6 +12,8 @@ from fastapi.requests import HTTPConnection
 
 from yiyuebao_api.domains.accounts.guards import Clinician, HospitalDesk, Patient
 from yiyuebao_api.domains.bookings.problems import AssessmentNeeded
+from yiyuebao_api.domains.bookings.schemas import ProofOut
+from yiyuebao_api.domains.bookings.service import list_proofs
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
 from yiyuebao_api.domains.consents.problems import GuardianNeeded
@@ -242,6 +244,15 @@ async def finish_visit(visit: SentVisit, body: FinishIn, terms: FromSettings, tx
         client_time=body.client_time, now=now,
     )  # fmt: skip
     return VisitOut.of(sheet, viewer=Viewer.CLINICIAN, now=now)
+
+
+@app.get("/{visit_id}/proofs", summary="患者所附材料", responses=refuses(NotFound))
+async def list_visit_proofs(visit: SentVisit, tx: Tx, now: Now) -> list[ProofOut]:
+    """What the patient showed when booking, to whoever is sent, while they may see the patient."""
+    sheet = await service.show_to_clinician(tx, await queries.require_sheet(tx, visit.id), "visits.proofs", now=now)
+    if not sheet.granted:
+        raise NotFound
+    return [ProofOut.of(file, link) for file, link in await list_proofs(tx, sheet.booking, now=now)]
 
 
 @app.get("/{visit_id}/agreement", summary="服务知情同意书", responses=refuses(NotFound))

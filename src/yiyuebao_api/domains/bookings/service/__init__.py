@@ -15,6 +15,7 @@ from yiyuebao_api.domains.bookings.service.money import (
     pay_booking,
 )
 from yiyuebao_api.domains.bookings.service.offer import Wish, create_booking, quote_booking, reschedule_booking
+from yiyuebao_api.domains.bookings.service.proofs import list_proofs
 from yiyuebao_api.domains.bookings.service.reviews import answer_review, fold_review, review_booking
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "expire_booking",
     "facts_of",
     "fold_review",
+    "list_proofs",
     "note_payment_succeeded",
     "note_refund_succeeded",
     "note_visit_stage",

@@ -18,6 +18,7 @@ from yiyuebao_api.domains.bookings.problems import (
     PatientAlreadyBooked,
     PatientNotVerified,
     PlaceNotOffered,
+    ScreeningIncomplete,
     TooManyHolds,
 )
 from yiyuebao_api.domains.bookings.rules import (
@@ -27,9 +28,11 @@ from yiyuebao_api.domains.bookings.rules import (
     Told,
     check_reschedule,
     effective,
+    missing_proofs,
     screen,
 )
 from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
+from yiyuebao_api.domains.bookings.service.proofs import require_proof
 from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
 from yiyuebao_api.domains.catalogue import rules as catalogue
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
@@ -37,6 +40,8 @@ from yiyuebao_api.domains.catalogue.queries import require_offer, require_versio
 from yiyuebao_api.domains.catalogue.rules import Place, PriceLine, Screening
 from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
+from yiyuebao_api.domains.files import service as files
+from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.queries import require_hospital, require_site
 from yiyuebao_api.domains.hospitals.rules import ServiceArea, covers
@@ -78,11 +83,12 @@ class Offer:
     ends_at: datetime
     policy: Policy
     review: Sequence[str]
+    proofs: Sequence[File]
 
 
 async def quote_booking(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
     """Everything the patient must know before paying; saves nothing, and refuses what booking would refuse."""
-    offer = await _offer(tx, account_id, wish, business)
+    offer = await _offer(tx, account_id, wish, business, now=now)
     await _check_patient(tx, wish.patient_id, wish.starts_at, offer.ends_at, now)
     day = clock.today(wish.starts_at)
     slots = await schedules.list_slots(
@@ -101,7 +107,7 @@ async def create_booking(
     Locks the account (its holds are counted), then the schedule's day. Raises the problems of the offer, SlotTaken,
     SlotNotOffered, TooManyHolds, PatientAlreadyBooked, ConsentMissing.
     """
-    offer = await _offer(tx, account_id, wish, business)
+    offer = await _offer(tx, account_id, wish, business, now=now)
     await require_consents(tx, account_id, wish.patient_id, *NEEDED_TO_BOOK)
     await accounts.lock_account(tx, account_id)
     if await queries.count_open_holds(tx, account_id, now) >= business.open_holds_per_account:
@@ -112,6 +118,8 @@ async def create_booking(
         tx, service=schedules.need_of(offer.service, offer.version), place=wish.place, starts_at=wish.starts_at,
         claim_id=booking.claim_id, held_until=booking.hold_until, now=now, subject=str(booking.id),
     )  # fmt: skip
+    for proof in offer.proofs:
+        await files.keep(tx, proof)
     tx.add(booking)
     await tx.flush()
     tx.add_all(
@@ -159,7 +167,7 @@ async def reschedule_booking(
     return booking
 
 
-async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business) -> Offer:
+async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
     day = wish.starts_at.astimezone(clock.SHANGHAI).date()
     patient = await require_patient(tx, account_id, wish.patient_id)
     if patient.real_name is not RealName.VERIFIED:
@@ -169,7 +177,13 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
     service, version = await require_offer(tx, wish.service_id, on=day)
     if wish.place is Place.BOTH or wish.place not in catalogue.places_of(version.place):
         raise PlaceNotOffered
-    review = screen(Screening.of(version.screening), wish.told, wish.place)
+    asked = Screening.of(version.screening)
+    review = screen(asked, wish.told, wish.place)
+    proofs = [await require_proof(tx, account_id, each) for each in wish.told.proof_ids]
+    if wish.place is Place.HOME:
+        missing = missing_proofs(asked, [(each.purpose, each.created_at) for each in proofs], now)
+        if missing:
+            raise ScreeningIncomplete(missing=missing)
     address = None
     if wish.address_id is not None:
         address = await require_address(tx, account_id, wish.address_id)
@@ -183,7 +197,7 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
         raise PlaceNotOffered
     policy = Policy(release_after_days=business.release_after_days, platform_rate_bp=business.platform_rate_bp)
     ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
-    return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy, review)
+    return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy, review, proofs)
 
 
 def _area(site: Site) -> ServiceArea:
