@@ -43,13 +43,13 @@ from yiyuebao_api.domains.bookings.schemas import (
     LineOut,
     MoveOut,
     PolicyOut,
-    ProofOut,
     QuoteOut,
     ReasonIn,
     ReplyIn,
     RescheduleIn,
     ReviewIn,
     ReviewOut,
+    ShownProofOut,
 )
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
@@ -231,7 +231,7 @@ async def read_hospital_booking(caller: HospitalDesk, booking: HospitalBooking, 
 
 
 @desk.get("/{booking_id}/proofs", summary="预约所附材料", responses=refuses(NotFound))
-async def list_hospital_proofs(caller: HospitalDesk, booking: HospitalBooking, tx: Tx, now: Now) -> list[ProofOut]:
+async def list_hospital_proofs(caller: HospitalDesk, booking: HospitalBooking, tx: Tx, now: Now) -> list[ShownProofOut]:
     """What the patient showed when booking, while somebody is served; the look is in the audit."""
     whole = booking.state in SERVED and await grants.look(
         tx, Looker(caller.account_id, caller.mode, caller.hospital_id), patient_id=booking.patient_id,
@@ -239,7 +239,7 @@ async def list_hospital_proofs(caller: HospitalDesk, booking: HospitalBooking, t
     )  # fmt: skip
     if not whole:
         raise NotFound
-    return [ProofOut.of(file, link) for file, link in await service.list_proofs(tx, booking, now=now)]
+    return [ShownProofOut.of(file, link) for file, link in await service.list_proofs(tx, booking, now=now)]
 
 
 @desk.post(

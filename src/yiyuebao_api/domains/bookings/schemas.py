@@ -224,7 +224,7 @@ class ToldOut(Out):
     proofs: list[FileId] = Field(description="What was shown; `…/proofs` gives links.")
 
 
-class ProofOut(Out):
+class ShownProofOut(Out):
     """A picture or paper that was shown when booking; the link lives for five minutes (RULE-08)."""
 
     id: FileId

@@ -12,7 +12,7 @@ from fastapi.requests import HTTPConnection
 
 from yiyuebao_api.domains.accounts.guards import Clinician, HospitalDesk, Patient
 from yiyuebao_api.domains.bookings.problems import AssessmentNeeded
-from yiyuebao_api.domains.bookings.schemas import ProofOut
+from yiyuebao_api.domains.bookings.schemas import ShownProofOut
 from yiyuebao_api.domains.bookings.service import list_proofs
 from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
@@ -247,12 +247,12 @@ async def finish_visit(visit: SentVisit, body: FinishIn, terms: FromSettings, tx
 
 
 @app.get("/{visit_id}/proofs", summary="患者所附材料", responses=refuses(NotFound))
-async def list_visit_proofs(visit: SentVisit, tx: Tx, now: Now) -> list[ProofOut]:
+async def list_visit_proofs(visit: SentVisit, tx: Tx, now: Now) -> list[ShownProofOut]:
     """What the patient showed when booking, to whoever is sent, while they may see the patient."""
     sheet = await service.show_to_clinician(tx, await queries.require_sheet(tx, visit.id), "visits.proofs", now=now)
     if not sheet.granted:
         raise NotFound
-    return [ProofOut.of(file, link) for file, link in await list_proofs(tx, sheet.booking, now=now)]
+    return [ShownProofOut.of(file, link) for file, link in await list_proofs(tx, sheet.booking, now=now)]
 
 
 @app.get("/{visit_id}/agreement", summary="服务知情同意书", responses=refuses(NotFound))
