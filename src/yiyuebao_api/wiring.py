@@ -73,7 +73,7 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     MessageRecalled: [sockets.note_message_recalled],
     MarksMoved: [sockets.note_marks_moved],
     ConsultationMoved: [sockets.note_consultation_moved],
-    ConsentWithdrawn: [],
+    ConsentWithdrawn: [consultations.note_consent_withdrawn],
 }
 
 

@@ -120,6 +120,8 @@ async def test_served_it_is_shared_and_rated(api: Api, context: Context, control
     assert filed.json()["filed_at"]
     assert (await act(pair.asking, made["id"], "rating", stars=5, words="很清楚")).status_code == 200
     assert refused(await act(pair.asking, made["id"], "rating", stars=1), 409, "already-rated")
+    offers = await pair.asking.get("/v1/consultations/offers", params={"hospital_id": str(pair.hospital.id)})
+    assert [(each["stars"], each["ratings"]) for each in offers.json()["items"]] == [(5.0, 1)]
     assert (await pair.asking.delete(f"/v1/consultations/{made['id']}")).status_code == 204
     assert (await pair.asking.get("/v1/consultations")).json()["items"] == []
     assert len((await pair.answering.get(f"/v1/consultations/{made['id']}/messages")).json()["items"]) == 1
@@ -406,3 +408,33 @@ async def test_minutes_run_out_with_a_warning_and_silence_ends_it(
     await spoken(pair.answering, second["id"])
     await watch(context, second["id"], timedelta(hours=48, seconds=1), idle=True)
     assert (await row_of(context.database, second["id"])).end_reason is EndReason.IDLE
+
+
+@pytest.mark.parametrize("purpose", ["online_consultation", "sensitive_health_data"])
+@pytest.mark.parametrize("answered", [False, True])
+async def test_what_rests_on_a_consent_ends_with_it(
+    api: Api, context: Context, control: httpx.AsyncClient, purpose: str, answered: bool
+) -> None:
+    """RULE-144: unanswered all of it goes back, answered it ends and is paid for; nobody says another word."""
+    pair = await make_pair(api, context)
+    made = await paid(api, context, pair)
+    if answered:
+        await spoken(pair.answering, made["id"], "您好")
+    body = {"purpose": purpose, "patient_id": str(pair.patient.id)}
+    taken = await asyncio.gather(*(pair.asking.post("/v1/consents/withdraw", json=body) for _ in range(3)))
+    assert {each.status_code for each in taken} == {200}
+    done = await seen(pair.asking, made["id"])
+    expected = ("ended", "patient", 0) if answered else ("refunded", "patient", 3000)
+    assert (done["state"], done["end_reason"], done["refund_due_fen"]) == expected
+    assert not await may_look(context, pair, pair.clinician.id)
+    late = await pair.answering.post(
+        f"/v1/consultations/{made['id']}/messages", json={"client_msg_id": "late", "kind": "text", "body": {"text": "在吗"}}
+    )
+    assert refused(late, 409, "consultation-state-refused")
+
+
+async def test_marketing_taken_back_ends_nothing(api: Api, context: Context, control: httpx.AsyncClient) -> None:
+    pair = await make_pair(api, context)
+    made = await paid(api, context, pair)
+    assert (await pair.asking.post("/v1/consents/withdraw", json={"purpose": "location"})).status_code == 200
+    assert (await seen(pair.asking, made["id"]))["state"] == "waiting"

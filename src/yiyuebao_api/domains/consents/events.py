@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from yiyuebao_api.domains.consents.rules import Purpose
 from yiyuebao_api.kernel.ids import AccountId, PatientId
@@ -15,3 +16,4 @@ class ConsentWithdrawn:
     account_id: AccountId
     patient_id: PatientId | None
     purpose: Purpose
+    at: datetime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -282,6 +282,13 @@ class Rating(Model):
     stars: Mapped[int] = mapped_column(comment="1 to 5")
     words: Mapped[str | None] = mapped_column(Sealed("consultation_rating.words", 500), comment="in the patient's words, sealed")
     rated_at: Mapped[datetime] = mapped_column(comment="when")
+
+
+class Rated(NamedTuple):
+    """The mean of somebody's ratings, to a tenth, and how many there are."""
+
+    stars: float
+    ratings: int
 
 
 class Block(Model):

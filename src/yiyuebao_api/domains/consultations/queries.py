@@ -23,6 +23,7 @@ from yiyuebao_api.domains.consultations.models import (
     Flag,
     Mark,
     Message,
+    Rated,
     Rating,
     Summary,
 )
@@ -46,6 +47,7 @@ from yiyuebao_api.kernel.ids import (
     FileId,
     HospitalId,
     MessageId,
+    PatientId,
 )
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.presence import RANKED, Presence, Seen, presences
@@ -412,6 +414,23 @@ async def require_summary(tx: AsyncSession, consultation_id: ConsultationId) -> 
     if found is None:
         raise NotFound
     return found
+
+
+async def ratings_of(tx: AsyncSession, clinician_ids: Collection[ClinicianId]) -> dict[ClinicianId, Rated]:
+    """What patients thought of some clinicians, from the index alone; those nobody rated are left out."""
+    stars = select(Rating.clinician_id, func.avg(Rating.stars), func.count()).where(Rating.clinician_id.in_(clinician_ids))
+    rows = await tx.execute(stars.group_by(Rating.clinician_id))
+    return {clinician_id: Rated(round(float(mean), 1), many) for clinician_id, mean, many in rows}
+
+
+async def list_running_of(
+    tx: AsyncSession, account_id: AccountId, patient_id: PatientId
+) -> Sequence[ConsultationId]:
+    """What about that patient is not over."""
+    running = select(Consultation.id).where(
+        Consultation.account_id == account_id, Consultation.patient_id == patient_id, Consultation.ended_at.is_(None)
+    )
+    return (await tx.scalars(running.order_by(Consultation.id))).all()
 
 
 async def find_rating(tx: AsyncSession, consultation_id: ConsultationId) -> Rating | None:

@@ -152,8 +152,11 @@ async def list_consultation_offers(
         tx, hospital_id, kind, approved, paging, there=presence, moment=clock.system_now()
     )
     shown = rows[: paging.limit]
+    rated = await queries.ratings_of(tx, {row.clinician.id for row in shown})
     return Page(
-        items=[OpenOfferOut.of_clinician(row.offer, row.clinician, row.seen) for row in shown],
+        items=[
+            OpenOfferOut.of_clinician(row.offer, row.clinician, row.seen, rated.get(row.clinician.id)) for row in shown
+        ],
         next_cursor=cursor_of(shown[-1].rank, shown[-1].offer.id) if len(rows) > paging.limit else None,
     )
 

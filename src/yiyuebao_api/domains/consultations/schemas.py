@@ -18,6 +18,7 @@ from yiyuebao_api.domains.consultations.models import (
     Flag,
     Mark,
     Message,
+    Rated,
     Rating,
     Summary,
 )
@@ -157,14 +158,17 @@ class OpenOfferOut(ConsultationOfferOut):
     disclaimer: str
     presence: Presence
     last_seen_at: Moment | None = Field(description="Last connected, within a month; null when longer ago.")
+    stars: float | None = Field(description="Mean of the ratings, to a tenth; null when there are none.", examples=[4.8])
+    ratings: int = Field(description="How many ratings.", examples=[126])
 
     @classmethod
-    def of_clinician(cls, offer: ConsultationOffer, clinician: Clinician, seen: Seen) -> Self:
+    def of_clinician(cls, offer: ConsultationOffer, clinician: Clinician, seen: Seen, rated: Rated | None) -> Self:
         return cls(
             id=offer.id, clinician_id=offer.clinician_id, hospital_id=offer.hospital_id, kind=offer.kind,
             measure=offer.measure, quantity=offer.quantity, price_fen=offer.price_fen, is_open=offer.is_open,
             clinician_name=clinician.name, clinician_title=clinician.title, specialty=clinician.specialty,
             disclaimer=disclaimer(offer.kind), presence=seen.presence, last_seen_at=seen.last_seen_at,
+            stars=None if rated is None else rated.stars, ratings=0 if rated is None else rated.ratings,
         )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ async def withdraw_consent(
     taken = await _append(
         tx, by, notice, patient_id, Answer.WITHDRAWN, before.signer, before, read_at=before.read_at, now=now
     )
-    await events.announce(tx, ConsentWithdrawn(by.account_id, patient_id, purpose))
+    await events.announce(tx, ConsentWithdrawn(by.account_id, patient_id, purpose, now))
     return taken
 
 

@@ -10,6 +10,7 @@ from yiyuebao_api.domains.consultations.service.ending import (
     give_extension,
     hide_consultation,
     leave_consultation,
+    note_consent_withdrawn,
     terminate_consultation,
     wait_on,
 )
@@ -41,7 +42,7 @@ __all__ = [
     "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "accept_follow_up", "block",
     "buy_extension", "change_clinician", "checksum", "close_consultation", "day_of", "decide_flag",
     "decline_consultation", "file_summary", "give_extension", "hide_consultation", "leave_consultation",
-    "list_messages", "mark", "note_payment_succeeded", "note_refund_succeeded", "open_consultation",
+    "list_messages", "mark", "note_consent_withdrawn", "note_payment_succeeded", "note_refund_succeeded", "open_consultation",
     "participants_of", "pay_consultation", "rate", "recall_message", "record_approval", "report",
     "require_message_file", "send_message", "send_messages", "set_offer", "set_terms", "terminate_consultation",
     "unblock", "wait_on", "watch_consultation",

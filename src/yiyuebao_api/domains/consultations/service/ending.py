@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.accounts.models import Session
 from yiyuebao_api.domains.clinicians.queries import require_clinician
+from yiyuebao_api.domains.consents.events import ConsentWithdrawn
+from yiyuebao_api.domains.consents.rules import Purpose
 from yiyuebao_api.domains.consultations import queries
 from yiyuebao_api.domains.consultations.events import ConsultationMoved
 from yiyuebao_api.domains.consultations.models import Consultation, Extension, Summary
@@ -47,6 +49,8 @@ from yiyuebao_api.kernel.problems import NotFound
 
 #: RULE-80: so fresh must the doctor's own sign-in be when a follow-up is accepted.
 VERIFIED_FOR = timedelta(hours=24)
+#: Without these nobody talks about a patient's health.
+_RESTS_ON = (Purpose.ONLINE_CONSULTATION, Purpose.SENSITIVE_HEALTH_DATA)
 _S = ConsultState
 
 
@@ -66,6 +70,14 @@ async def leave_consultation(tx: AsyncSession, consultation_id: ConsultationId, 
         await move(tx, consultation, _S.ENDED, actor=Actor.PATIENT, because=EndReason.PATIENT, now=now)
         await earn(tx, consultation, now=now)
     return consultation
+
+
+async def note_consent_withdrawn(tx: AsyncSession, event: ConsentWithdrawn) -> None:
+    """What rests on that consent ends with it, as if the patient had left: money and all (RULE-79, RULE-144)."""
+    if event.patient_id is None or event.purpose not in _RESTS_ON:
+        return
+    for consultation_id in await queries.list_running_of(tx, event.account_id, event.patient_id):
+        await leave_consultation(tx, consultation_id, now=event.at)
 
 
 async def decline_consultation(
