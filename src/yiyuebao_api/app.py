@@ -26,6 +26,7 @@ from yiyuebao_api.kernel import events, log, problems
 from yiyuebao_api.kernel.front import FrontDoor
 from yiyuebao_api.kernel.outbox import Worker
 from yiyuebao_api.kernel.retry import WholeRequestRetry
+from yiyuebao_api.kernel.turnstile import Turnstile
 from yiyuebao_api.settings import Settings
 
 
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
             app.state.context, app.state.settings, app.state.database = held, held.settings, held.database
             app.state.gateways, app.state.tokens = held.gateways, held.tokens
             await stack.enter_async_context(held.database.live.running())
+            app.state.turnstile = Turnstile()
             app.state.live_desk = LiveDesk(held.database, held.settings.live)
             await stack.enter_async_context(app.state.live_desk.open())
             app.state.nearby = await stack.enter_async_context(NearbyIndex(held.database))

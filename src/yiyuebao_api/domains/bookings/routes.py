@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from yiyuebao_api.domains.accounts.guards import Anyone, HospitalDesk, Operator, Patient, TenantCaller
 from yiyuebao_api.domains.bookings import queries, service
-from yiyuebao_api.domains.bookings.guards import HospitalBooking, OwnBooking
+from yiyuebao_api.domains.bookings.guards import HospitalBooking, OwnBooking, wait_for_the_slot
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import (
     AddressNeeded,
@@ -99,7 +99,10 @@ async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx,
     )  # fmt: skip
 
 
-@router.post("", status_code=201, summary="提交预约", responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds, ConsentMissing))
+@router.post(
+    "", status_code=201, summary="提交预约", dependencies=[Depends(wait_for_the_slot)],
+    responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds, ConsentMissing),
+)  # fmt: skip
 async def create_booking(
     caller: Patient, once: Claimed, body: BookIn, request: Request, tx: Tx, now: Now
 ) -> BookingOut:
