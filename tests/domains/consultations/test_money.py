@@ -33,6 +33,7 @@ from yiyuebao_api.domains.consultations.models import Consultation, Extension
 from yiyuebao_api.domains.consultations.rules import ConsultState, EndReason, ExtensionState
 from yiyuebao_api.domains.grants.queries import has_grant
 from yiyuebao_api.domains.grants.rules import Scope
+from yiyuebao_api.domains.partners.models import PartnerEvent
 from yiyuebao_api.domains.payments.models import Payment, Refund
 from yiyuebao_api.domains.settlements.models import Accrual
 from yiyuebao_api.kernel import clock
@@ -114,6 +115,12 @@ async def test_served_it_is_shared_and_rated(api: Api, context: Context, control
     assert (done["state"], done["end_reason"], done["refund_due_fen"]) == ("ended", "clinician", 0)
     (accrual,) = await rows(context, Accrual)
     assert (accrual.subject_id, accrual.net_fen, accrual.platform_fen) == (made["id"], 3000, 150)
+    told = await rows(context, PartnerEvent)
+    assert [(each.type.value, each.data["state"]) for each in told] == [
+        ("consultation.paid", "waiting"), ("consultation.ended", "ended"),
+    ]  # fmt: skip
+    assert told[0].data["order_no"] == done["order_no"]
+    assert "头晕" not in str([each.data for each in told])
     note = (await pair.asking.get(f"/v1/consultations/{made['id']}/summary")).json()
     assert (note["advice"], note["machine_made"], note["filed_at"]) == ("低盐饮食", False, None)
     filed = await pair.asking.post(f"/v1/consultations/{made['id']}/summary/file")

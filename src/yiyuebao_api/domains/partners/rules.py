@@ -22,6 +22,9 @@ class EventType(StrEnum):
     VISIT_FINISHED = "visit.finished"
     VISIT_CONFIRMED = "visit.confirmed"
     REFUND_SUCCEEDED = "refund.succeeded"
+    CONSULTATION_PAID = "consultation.paid"
+    CONSULTATION_ENDED = "consultation.ended"
+    CONSULTATION_REFUNDED = "consultation.refunded"
     ENDPOINT_TEST = "endpoint.test"
 
 

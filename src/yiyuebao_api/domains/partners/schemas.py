@@ -13,6 +13,7 @@ from yiyuebao_api.domains.partners.rules import SECRET_OVERLAP, DeliveryState, E
 from yiyuebao_api.kernel.ids import (
     BookingId,
     ClinicianId,
+    ConsultationId,
     DeliveryId,
     EndpointId,
     EventId,
@@ -63,6 +64,17 @@ class VisitEventData(_Data):
     at: Moment
 
 
+class ConsultationEventData(_Data):
+    """Where an online consultation stands; never a word of what was said."""
+
+    consultation_id: ConsultationId
+    order_no: OrderNo
+    kind: Literal["health_advice", "online_follow_up"]
+    clinician_id: ClinicianId
+    state: str = Field(max_length=32, examples=["waiting"])
+    price_fen: Amount
+
+
 class RefundEventData(_Data):
     """Money that went back to the payer. `refunded_fen` is the sum of all refunds of the booking so far."""
 
@@ -94,6 +106,9 @@ _DATA: Final[Mapping[EventType, type[_Data]]] = {
     EventType.VISIT_FINISHED: VisitEventData,
     EventType.VISIT_CONFIRMED: VisitEventData,
     EventType.REFUND_SUCCEEDED: RefundEventData,
+    EventType.CONSULTATION_PAID: ConsultationEventData,
+    EventType.CONSULTATION_ENDED: ConsultationEventData,
+    EventType.CONSULTATION_REFUNDED: ConsultationEventData,
     EventType.ENDPOINT_TEST: TestEventData,
 }
 
@@ -109,6 +124,9 @@ _SUMMARIES: Final[Mapping[EventType, str]] = {
     EventType.VISIT_FINISHED: "服务已完成",
     EventType.VISIT_CONFIRMED: "患者已确认完成",
     EventType.REFUND_SUCCEEDED: "退款已到账",
+    EventType.CONSULTATION_PAID: "咨询已支付",
+    EventType.CONSULTATION_ENDED: "咨询已结束",
+    EventType.CONSULTATION_REFUNDED: "咨询已退款",
     EventType.ENDPOINT_TEST: "测试投递",
 }
 

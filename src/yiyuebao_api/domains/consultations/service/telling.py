@@ -12,6 +12,7 @@ from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, Consult
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import Basis, Scope
 from yiyuebao_api.domains.notices import service as notices
+from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import RowId
 
@@ -19,6 +20,10 @@ _SCOPES = {
     ConsultKind.HEALTH_ADVICE: (Scope.CARE,),
     ConsultKind.ONLINE_FOLLOW_UP: (Scope.CARE, Scope.RECORDS, Scope.VITALS),
 }
+_EVENTS = {
+    ConsultState.WAITING: "consultation.paid", ConsultState.ENDED: "consultation.ended",
+    ConsultState.REFUNDED: "consultation.refunded",
+}  # fmt: skip
 _OVER = (ConsultState.ENDED, ConsultState.EXPIRED, ConsultState.REFUNDED)
 
 
@@ -38,6 +43,17 @@ async def move(
     elif to in _OVER:
         await grants.close_grants(tx, basis=Basis.CONSULTATION, subject=consultation.id, now=now)
     await tell_moved(tx, consultation, now)
+    if to in _EVENTS:
+        await _publish(tx, consultation, _EVENTS[to], now)
+
+
+async def _publish(tx: AsyncSession, consultation: Consultation, event: str, now: datetime) -> None:
+    """The hospital's systems hear how it stands, and not a word of what was said."""
+    data = {
+        "consultation_id": consultation.id, "order_no": consultation.order_no, "kind": consultation.kind.value,
+        "clinician_id": consultation.clinician_id, "state": consultation.state.value, "price_fen": consultation.price_fen,
+    }  # fmt: skip
+    await partners.publish(tx, consultation.hospital_id, event, data, subject=consultation.id, now=now)
 
 
 async def grant_clinician(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
