@@ -12,6 +12,7 @@ from yiyuebao_api.domains.catalogue.rules import Listing, Place, RiskGrade, Scen
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import (
     AccountId,
+    ClinicianId,
     HospitalId,
     RegionalPolicyId,
     RowId,
@@ -54,6 +55,7 @@ class Service(Model):
     __table_args__ = (
         Index(None, "hospital_id", "state", "id"),
         Index(None, "site_id", "state", "category_code"),
+        Index(None, "proposed_by", "state"),
         CheckConstraint("price_fen >= 0", name="price"),
     )
 
@@ -64,6 +66,7 @@ class Service(Model):
     code: Mapped[str] = mapped_column(code_column(20), comment="item code of the regional lists, such as N05 (RULE-31)")
     state: Mapped[ServiceState] = mapped_column(comment="draft, published, suspended, retired")
     current: Mapped[ServiceVersionId | None] = mapped_column(comment="the version last published")
+    proposed_by: Mapped[ClinicianId | None] = mapped_column(comment="which clinician proposed it; null: the desk's own")
     draft: Mapped[dict[str, Any] | None] = mapped_column(JSON, comment="edits that wait for publication")
     version: Mapped[int] = mapped_column(comment="counts edits; the ETag")
     name: Mapped[str] = mapped_column(String(100), comment="name (of the version; of the draft before the first)")

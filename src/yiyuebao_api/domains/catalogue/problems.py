@@ -54,3 +54,9 @@ class PolicyEndsTooEarly(Problem):
     status, code = 422, "policy-ends-too-early"
     title = Words("结束日期过早", "Ends too early")
     detail = Words("结束日期不能早于生效日期。", "An entry cannot end before it begins.")
+
+
+class TooManyProposals(Problem):
+    status, code = 409, "too-many-proposals"
+    title = Words("待审核的建议过多", "Too many proposals")
+    detail = Words("您有 {most} 个项目等待医院处理，请稍后再提交。", "{most} of your proposals wait for the hospital; try again later.")

@@ -21,7 +21,7 @@ from yiyuebao_api.domains.catalogue.problems import ItemNotPermitted, ServiceNot
 from yiyuebao_api.domains.catalogue.rules import in_season, verdict
 from yiyuebao_api.domains.hospitals.models import Hospital, HospitalState, Site
 from yiyuebao_api.domains.hospitals.rules import is_open
-from yiyuebao_api.kernel.ids import HospitalId, RegionalPolicyId, RowId, ServiceId, ServiceVersionId
+from yiyuebao_api.kernel.ids import ClinicianId, HospitalId, RegionalPolicyId, RowId, ServiceId, ServiceVersionId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
 
@@ -122,6 +122,18 @@ async def lock_service_of(tx: AsyncSession, hospital_id: HospitalId, service_id:
     if service is None:
         raise NotFound
     return service
+
+
+async def list_proposed(tx: AsyncSession, clinician_id: ClinicianId, paging: Paging) -> Sequence[Service]:
+    """What a clinician proposed, newest first, one more than asked."""
+    mine = select(Service).where(Service.proposed_by == clinician_id)
+    return (await tx.scalars(newest_first(mine, Service.id, ServiceId, paging))).all()
+
+
+async def count_proposed(tx: AsyncSession, clinician_id: ClinicianId) -> int:
+    """Those that wait for the desk."""
+    waiting = select(func.count()).where(Service.proposed_by == clinician_id, Service.state == ServiceState.DRAFT)
+    return (await tx.scalars(waiting)).one()
 
 
 async def list_services_of(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from yiyuebao_api.domains.accounts.guards import Anyone, HospitalDesk, Operator
+from yiyuebao_api.domains.accounts.guards import Anyone, HospitalDesk, Operator, TenantCaller
+from yiyuebao_api.domains.accounts.guards import Clinician as AsClinician
 from yiyuebao_api.domains.catalogue import queries, service
 from yiyuebao_api.domains.catalogue.models import Service, ServiceState
 from yiyuebao_api.domains.catalogue.problems import (
@@ -17,6 +18,7 @@ from yiyuebao_api.domains.catalogue.problems import (
     PolicyEndsTooEarly,
     ServiceIncomplete,
     ServiceStateRefused,
+    TooManyProposals,
 )
 from yiyuebao_api.domains.catalogue.schemas import (
     CategoryOut,
@@ -33,6 +35,9 @@ from yiyuebao_api.domains.catalogue.schemas import (
     ServiceRowOut,
     VersionOut,
 )
+from yiyuebao_api.domains.clinicians.models import Clinician
+from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
+from yiyuebao_api.domains.clinicians.queries import clinician_of_account
 from yiyuebao_api.domains.hospitals.problems import HospitalNotOpen
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
 from yiyuebao_api.domains.hospitals.schemas import DecisionReasonIn
@@ -86,6 +91,35 @@ async def show_service(service_id: ServiceId, caller: Anyone, tx: Tx, now: Now) 
     """A published service of an open hospital, with the version in force and its prices part by part."""
     shown = await queries.require_page(tx, service_id, on=service.day_of(now))
     return ServiceOut.page(shown.service, shown.version, shown.category, shown.hospital, shown.site)
+
+
+# ── for clinicians ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@public.post(
+    "/proposals", status_code=201, summary="建议开设服务项目",
+    responses=merge(refuses(NotFound, CategoryUnknown, ClinicianUnqualified, TooManyProposals), tagged(201)),
+)  # fmt: skip
+async def propose_service(caller: AsClinician, body: ServiceIn, response: Response, tx: Tx, now: Now) -> ServiceFileOut:
+    """Propose an item to one's own hospital, as a draft; the desk decides."""
+    clinician = await require_own_file(tx, caller)
+    return await _file(tx, await service.propose_service(tx, clinician, body, now=now), response)
+
+
+@public.get("/proposals", summary="我建议的服务项目", responses=refuses(NotFound, InvalidCursor))
+async def list_proposals(caller: AsClinician, paging: Pages, tx: Tx) -> Page[ServiceRowOut]:
+    """What one proposed, and what became of it: a draft waits, published was taken, retired was not."""
+    clinician = await require_own_file(tx, caller)
+    rows = await queries.list_proposed(tx, clinician.id, paging)
+    return page(rows, paging, ServiceRowOut.row, lambda row: row.id)
+
+
+async def require_own_file(tx: Tx, caller: TenantCaller) -> Clinician:
+    """The caller as staff of the hospital they are signed in for. Raises NotFound."""
+    found = await clinician_of_account(tx, caller.account_id, caller.hospital_id)
+    if found is None:
+        raise NotFound
+    return found
 
 
 # ── for the desk ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -60,6 +60,8 @@ class Eligibility(StrEnum):
     MOTHER_OR_INFANT = "mother_or_infant"
 
 
+#: Drafts of one clinician's that the desk has not decided on.
+OPEN_PROPOSALS = 10
 #: What may be asked for as proof of an illness or an order (RULE-43).
 PROOFS = frozenset({FilePurpose.PRESCRIPTION, FilePurpose.DISEASE_PROOF, FilePurpose.WOUND_PHOTO})
 

@@ -33,7 +33,15 @@ from yiyuebao_api.domains.catalogue.rules import (
 from yiyuebao_api.domains.files.rules import FilePurpose
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.rules import prefix_of
-from yiyuebao_api.kernel.ids import AccountId, HospitalId, RegionalPolicyId, ServiceId, ServiceVersionId, SiteId
+from yiyuebao_api.kernel.ids import (
+    AccountId,
+    ClinicianId,
+    HospitalId,
+    RegionalPolicyId,
+    ServiceId,
+    ServiceVersionId,
+    SiteId,
+)
 from yiyuebao_api.kernel.money import Fen, total
 from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, PriceIn, Whole, example
 
@@ -356,12 +364,15 @@ class ServiceRowOut(ServiceBriefOut):
 
     state: ServiceState
     has_draft: bool
+    proposed_by: ClinicianId | None = Field(description="Which clinician proposed it; null: the desk's own.")
     version: int
 
     @classmethod
     def row(cls, row: Service) -> ServiceRowOut:
         brief = ServiceBriefOut.of(row)
-        return cls(**dict(brief), state=row.state, has_draft=row.draft is not None, version=row.version)
+        return cls(
+            **dict(brief), state=row.state, has_draft=row.draft is not None, proposed_by=row.proposed_by, version=row.version
+        )
 
 
 class ServiceMoveOut(Out):

@@ -26,18 +26,25 @@ from yiyuebao_api.domains.catalogue.problems import (
     PolicyEndsTooEarly,
     ServiceIncomplete,
     ServiceStateRefused,
+    TooManyProposals,
 )
-from yiyuebao_api.domains.catalogue.rules import Content
+from yiyuebao_api.domains.catalogue.rules import OPEN_PROPOSALS, Content
 from yiyuebao_api.domains.catalogue.schemas import DraftIn, PolicyEndIn, PolicyIn, ServiceIn, content_of
+from yiyuebao_api.domains.clinicians.models import Clinician
+from yiyuebao_api.domains.clinicians.problems import ClinicianUnqualified
+from yiyuebao_api.domains.clinicians.queries import lock_clinician
+from yiyuebao_api.domains.clinicians.rules import may_practise
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
 from yiyuebao_api.domains.hospitals.problems import HospitalNotOpen
 from yiyuebao_api.domains.hospitals.queries import require_hospital, require_site_of
 from yiyuebao_api.domains.hospitals.rules import is_open
+from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.editing import Precondition
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import (
     AccountId,
+    ClinicianId,
     HospitalId,
     RegionalPolicyId,
     RowId,
@@ -54,14 +61,36 @@ def day_of(now: datetime) -> date:
 # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def draft_service(tx: AsyncSession, hospital_id: HospitalId, body: ServiceIn, *, now: datetime) -> Service:
+async def propose_service(
+    tx: AsyncSession, clinician: Clinician, body: ServiceIn, *, now: datetime
+) -> Service:
+    """A draft of a clinician's, told to the desk, which edits, publishes or retires it like its own.
+
+    Raises ClinicianUnqualified (RULE-22, RULE-24), TooManyProposals, NotFound for another hospital's site, CategoryUnknown.
+    """
+    if clauses := may_practise(clinician, day_of(now)):
+        raise ClinicianUnqualified(clauses=[each.value for each in clauses])
+    await lock_clinician(tx, clinician.id)
+    if await queries.count_proposed(tx, clinician.id) >= OPEN_PROPOSALS:
+        raise TooManyProposals(most=OPEN_PROPOSALS)
+    service = await draft_service(tx, clinician.hospital_id, body, now=now, proposed_by=clinician.id)
+    await notices.tell_hospital(
+        tx, clinician.hospital_id, "catalogue.proposed", title="医护人员提交了服务项目",
+        body=f"{clinician.name} 建议开设“{body.name}”，请审核后发布或停用。", subject=service.id, now=now,
+    )  # fmt: skip
+    return service
+
+
+async def draft_service(
+    tx: AsyncSession, hospital_id: HospitalId, body: ServiceIn, *, now: datetime, proposed_by: ClinicianId | None = None
+) -> Service:
     """A new service that nobody sees yet. Raises NotFound for another hospital's site, CategoryUnknown."""
     site = await require_site_of(tx, hospital_id, body.site_id)
     if await queries.find_category(tx, body.category_code) is None:
         raise CategoryUnknown
     service = Service(
         id=ServiceId.new(), hospital_id=hospital_id, site_id=site.id, category_code=body.category_code, code=body.code,
-        state=ServiceState.DRAFT, current=None, version=1, created_at=now, draft=_stored(body),
+        state=ServiceState.DRAFT, current=None, version=1, created_at=now, draft=_stored(body), proposed_by=proposed_by,
         **_shown(body.content()),
     )  # fmt: skip
     tx.add(service)
