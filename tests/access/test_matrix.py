@@ -22,12 +22,15 @@ from tests.house.calls import Call, call_of
 from tests.scenes.accounts import make_account, sign_in
 from tests.scenes.bookings import Customer, Offered, bind_wechat, hold, make_offer, pay
 from tests.scenes.clinicians import make_clinician
+from tests.scenes.consultations import Pair, paid, spoken
+from tests.scenes.files import uploaded
 from tests.scenes.partners import make_endpoint
 from tests.scenes.patients import make_address, make_patient
 from yiyuebao_api import api as contents
 from yiyuebao_api.api import Operation
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.clinicians.models import Clinician
+from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.kernel.tokens import Mode
 
 NOBODY, OWNER, STRANGER, NURSE, OTHER_NURSE = "nobody", "owner", "other patient", "assigned nurse", "other nurse"
@@ -116,6 +119,7 @@ async def make_world(api: Api, context: Context) -> World:
     world.has((await owner.api.get("/v1/notices")).json()["items"][0]["id"], OWNER)
     world.has((await owner.api.get("/v1/consents/ledger")).json()["items"][0]["id"], OWNER)
     world.has((await sign_in(context.database, context.tokens, owner.account_id)).session_id, OWNER)
+    await add_talk_and_papers(world, context, offered, owner, nurse)
     world.has(nurse.id, DESK)
     world.has(offered.hospital.id, *everybody)
     world.has(offered.site.id, DESK)
@@ -123,6 +127,30 @@ async def make_world(api: Api, context: Context) -> World:
     world.has(offered.pool.id, DESK)
     world.has((await make_endpoint(context.database, offered.hospital.id, "https://his.example/hook")).id, DESK)
     return world
+
+
+async def add_talk_and_papers(
+    world: World, context: Context, offered: Offered, owner: Customer, nurse: Clinician
+) -> None:
+    """A paid consultation of the patient with the nurse, their cards and certificates, and files of both."""
+    pair = Pair(
+        offered.hospital, nurse, owner.patient, owner.account_id, nurse.account_id, owner.api, world.people[NURSE], owner.openid
+    )
+    talk = await paid(world.people[NOBODY], context, pair)
+    await spoken(owner.api, talk["id"], "金丝雀头痛")
+    world.has(talk["id"], OWNER, NURSE)
+    front, back = [await uploaded(context, owner.account_id, Purpose.ID_CARD) for _ in range(2)]
+    world.has(front.id, OWNER)
+    card = {"patient_id": str(owner.patient.id), "front_file_id": str(front.id), "back_file_id": str(back.id)}
+    assert (await owner.api.post("/v1/identities", json=card)).status_code == 409, "verified already"
+    herself = await world.signed_in(nurse, Mode.PATIENT)
+    paper = {
+        "clinician_id": str(nurse.id), "kind": "title", "holder_name": nurse.name, "number": "B20461234",
+        "title": "supervisor_nurse",
+    }  # fmt: skip
+    made = await herself.post("/v1/clinicians/qualifications", json=paper)
+    assert made.status_code == 201, made.text
+    world.has(made.json()["id"], NURSE)
 
 
 def call(world: World, operation: Operation) -> Call:
@@ -252,8 +280,8 @@ def harm(operation: Operation) -> tuple[bool, int, int]:
 
 #: They would sign everybody out; `test_access` asks them.
 ENDS_SESSIONS = {"delete_sessions", "change_mode"}
-#: The scene's booking has no review yet.
-NOT_YET = {"read_review", "read_booking_review", "show_review"}
+#: The scene's booking has no review yet, its consultation no proof and no summary; a file is fetched by its link alone.
+NOT_YET = {"read_review", "read_booking_review", "show_review", "read_proof", "read_summary", "get_file_content"}
 
 
 def is_their_own(world: World, who: str, operation: Operation) -> bool:
