@@ -173,6 +173,8 @@ class PolicyOut(Out):
     late_minutes: int = Field(description="Full refund when nobody has come so many minutes after the start.")
     words: str = Field(examples=["开始前 4 小时可免费取消；医护出发后取消，保留上门费与交通费；到达后不可自行取消。"])
 
+    words_en: str = Field(examples=["Free until 4 hours before the start; after departure the call-out is kept."])
+
     @classmethod
     def of(cls, policy: Policy) -> Self:
         hours = policy.free_until_minutes / 60
@@ -183,6 +185,11 @@ class PolicyOut(Out):
         return cls(
             free_until_minutes=policy.free_until_minutes, late_fee_fen=Fen(policy.late_fee_fen),
             late_minutes=policy.late_minutes, words=words,
+            words_en=(
+                f"Everything comes back when the hospital refuses or has not accepted, and until {hours:g} hours before the "
+                "start; after departure the call-out and travel are kept; after arrival it cannot be cancelled by oneself; "
+                f"when nobody has come {policy.late_minutes} minutes after the start, everything comes back."
+            ),
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field
 
 from yiyuebao_api.domains.notices.models import Notice
+from yiyuebao_api.domains.notices.rules import english
 from yiyuebao_api.kernel.ids import NoticeId
 from yiyuebao_api.kernel.schema import Moment, Out
 
@@ -18,6 +19,8 @@ class NoticeOut(Out):
     kind: str = Field(examples=["booking.paid"])
     title: str = Field(examples=["预约成功"])
     body: str = Field(examples=["您预约的上门服务已支付成功，等待医院接单。"])
+    title_en: str = Field(examples=["Booked and paid"])
+    body_en: str = Field(description="By kind alone; times and numbers stand in `body`.", examples=["The booking is paid."])
     subject_kind: str = Field(examples=["booking"])
     subject_id: str = Field(examples=["bkg_01kj4y8x3hf7a9cq2v5b6n8m0t"])
     created_at: Moment
@@ -25,7 +28,12 @@ class NoticeOut(Out):
 
     @classmethod
     def of(cls, notice: Notice) -> Self:
-        return cls.model_validate(notice)
+        words = english(notice.kind)
+        return cls(
+            id=notice.id, kind=notice.kind, title=notice.title, body=notice.body, title_en=words.title, body_en=words.body,
+            subject_kind=notice.subject_kind, subject_id=notice.subject_id, created_at=notice.created_at,
+            read_at=notice.read_at,
+        )  # fmt: skip
 
 
 class UnreadOut(Out):
