@@ -2,22 +2,26 @@
 
 Each line forks: the child does what `python -m yiyuebao_api worker JOB --once --early` does, with connections of its own;
 only imports, keys and certificates were read before. Nothing of the service is replaced, it is watched. A step is a
-statement about to be sent, a commit about to be sent, a commit that has just returned, or a connection about to be opened
-to the database or a provider.
+statement about to be sent, a commit about to be sent, a commit that has just returned, a connection about to be opened
+to the database or a provider, or an object about to be written or removed, or that just was.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from yiyuebao_api import wiring
 from yiyuebao_api.context import Context, open_context
+from yiyuebao_api.gateways.object_store.obstore import ObstoreStore
 from yiyuebao_api.kernel import events, log
 from yiyuebao_api.kernel.outbox import Worker
 from yiyuebao_api.settings import Settings
@@ -33,11 +37,25 @@ def work(context: Context, job: str, at: int) -> None:
         if steps == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    class WatchedStore(ObstoreStore):
+        async def put(self, name: str, content: bytes) -> None:
+            step()
+            await super().put(name, content)
+            step()
+
+        async def delete(self, names: Sequence[str]) -> None:
+            for name in names:
+                step()
+                await super().delete([name])
+                step()
+
+    store = WatchedStore(context.settings.files)
+    watched = replace(context, gateways=replace(context.gateways, store=store))
     event.listen(Engine, "before_cursor_execute", step)
     event.listen(Engine, "commit", step)
     event.listen(Session, "after_commit", step)
     sys.addaudithook(lambda name, _: step() if name == "socket.connect" else None)
-    asyncio.run(Worker(context.begin, context, wiring.JOBS, wiring.TIMERS).drain(job, early=True))
+    asyncio.run(Worker(context.begin, watched, wiring.JOBS, wiring.TIMERS).drain(job, early=True))
 
 
 def main() -> None:
@@ -47,6 +65,7 @@ def main() -> None:
     opening, loop = open_context(settings), asyncio.new_event_loop()
     context = loop.run_until_complete(opening.__aenter__())  # never left: this process is killed or ends
     loop.close()
+    gc.freeze()  # what a child never touches need not be copied for it
     for line in sys.stdin:
         job, at = line.split()
         child = os.fork()

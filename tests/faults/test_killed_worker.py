@@ -6,94 +6,22 @@ their third, … until the job is done. Afterwards every table has grown by the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import select, text, update
 
 from tests.client import Api
+from tests.faults.killing import assert_the_books_add_up, told_twice
 from tests.faults.processes import DyingWorker
 from tests.gateways.webhooks.receiver import Receiver
 from tests.scenes.bookings import hold, make_customer, make_offer, pay, prepay, row_of, tap_pay
 from tests.scenes.partners import make_endpoint, publish_booking
-from yiyuebao_api import tables
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.bookings.rules import BookingState
-from yiyuebao_api.domains.settlements import queries as books
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.ids import HospitalId
-from yiyuebao_api.kernel.outbox import JobState, OutboxJob, Worker
-
-Growth = dict[str, int]
-MOST = 120
-#: Steps until a worker holds a job: look for abandoned ones, claim. The same for every job, so one story dies there.
-CLAIMED = 7
-
-
-@asynccontextmanager
-async def grown(context: Context) -> AsyncIterator[Growth]:
-    """By how many rows each table grew meanwhile."""
-
-    async def census() -> Growth:
-        async with context.begin() as tx:
-            names = [each.name for each in tables.metadata.sorted_tables if each.name != "outbox"]
-            return {each: (await tx.execute(text(f"SELECT COUNT(*) FROM `{each}`"))).scalar_one() for each in names}
-
-    before, growth = await census(), Growth()
-    yield growth
-    growth.update({name: count - before[name] for name, count in (await census()).items() if count != before[name]})
-
-
-async def waiting(context: Context, job: str) -> list[OutboxJob]:
-    async with context.begin() as tx:
-        return list((await tx.scalars(select(OutboxJob).where(OutboxJob.type == job))).all())
-
-
-async def die_until_done(context: Context, dying: DyingWorker, job: str, first: int) -> int:
-    """Workers die one step later each, until the job's row is gone; returns how many died."""
-    deaths = 0
-    for at in range(first, MOST):
-        deaths += await dying.work(job, at=at)
-        left = await waiting(context, job)
-        if not left:
-            return deaths
-        assert all(each.state is not JobState.DEAD for each in left), left[0].last_error
-        async with context.begin() as tx:  # as if the minute of the lease had passed, and nobody counts the deaths
-            await tx.execute(
-                update(OutboxJob).where(OutboxJob.type == job)
-                .values(lease_until=clock.system_now() - timedelta(seconds=1), attempts=1)
-            )  # fmt: skip
-    raise AssertionError(f"{job} did not end")
-
-
-Scene = Callable[[], Awaitable[Any]]
-
-
-async def told_twice(
-    context: Context, worker: Worker[Context], dying: DyingWorker, job: str, scene: Scene, *, first: int = CLAIMED
-) -> Growth:
-    """What the undisturbed worker added, after it was seen that the killed ones added the same."""
-    await scene()
-    assert await waiting(context, job)
-    async with grown(context) as expected:
-        for _ in range(MOST):
-            if await waiting(context, job):
-                await worker.drain(job, early=True)
-    assert await waiting(context, job) == []
-    await scene()
-    async with grown(context) as found:
-        deaths = await die_until_done(context, dying, job, first)
-    assert deaths >= 8, f"{deaths} steps are too few to be all"
-    assert found == expected
-    return expected
-
-
-async def assert_the_books_add_up(context: Context) -> None:
-    async with context.begin() as tx:
-        assert await books.unbalanced(tx) == []
+from yiyuebao_api.kernel.outbox import Worker
 
 
 async def test_a_refund(
