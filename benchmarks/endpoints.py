@@ -26,6 +26,7 @@ from benchmarks.harness import POOL, Figures, House, Program, fire, get, measure
 from tests.scenes.accounts import sign_in
 from tests.scenes.patients import make_patient
 from yiyuebao_api.domains.bookings.models import Booking
+from yiyuebao_api.domains.bookings.rules import Told
 from yiyuebao_api.domains.bookings.service import Wish, create_booking
 from yiyuebao_api.domains.catalogue.models import Place, Service
 from yiyuebao_api.domains.schedules.service import list_slots
@@ -58,7 +59,7 @@ async def make_booking(house: House) -> tuple[Booking, str]:
             free = [slot for slot in slots if slot.left > 0]
             if free:
                 break
-        wish = Wish(service.id, Place.HOSPITAL, free[0].starts_at, patient.id, None, "请先打电话")
+        wish = Wish(service.id, Place.HOSPITAL, free[0].starts_at, patient.id, None, Told(note="请先打电话"))
         booking = await create_booking(tx, signed.account_id, wish, house.settings.business, now=now)
     await database.aclose()
     return booking, signed.access_token
