@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.faults.processes import DyingWorker, environment
 from tests.sandbox_server import SandboxServer
+from tests.servers import Redis
 from yiyuebao_api.settings import Settings
 
 
@@ -22,3 +23,9 @@ async def dying(env: dict[str, str]) -> AsyncIterator[DyingWorker]:
     """A worker that dies on command."""
     async with DyingWorker(env) as made:
         yield made
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with Redis() as server:
+        yield server

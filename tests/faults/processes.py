@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,7 @@ import httpx
 
 from scripts.servers import Daemon, free_port
 from tests.sandbox_server import SandboxServer
+from tests.servers import Redis
 from yiyuebao_api.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,20 @@ class Service(Process):
                     except httpx.TransportError:
                         assert self.running, self.obituary()
                     await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def two(folder: Path, env: Mapping[str, str], redis: Redis) -> AsyncIterator[tuple[Service, Service]]:
+    """Two API processes that find each other through Redis."""
+    homes = [folder / "one", folder / "two"]
+    for home in homes:
+        home.mkdir()
+    with (
+        Service(homes[0], {**env, "YIYUEBAO_REDIS__URL": redis.url}) as one,
+        Service(homes[1], {**env, "YIYUEBAO_REDIS__URL": redis.url}) as other,
+    ):
+        await asyncio.gather(one.answers(), other.answers())
+        yield one, other
 
 
 class DyingWorker:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from tests.client import Api
-from tests.faults.processes import Process, Service
+from tests.faults.processes import Process, two
 from tests.scenes.consultations import make_consultation, make_pair, say
 from tests.servers import Redis
 from tests.sockets import Device
@@ -21,26 +18,6 @@ from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.kernel import clock, presence
 from yiyuebao_api.kernel.ids import AccountId
 from yiyuebao_api.kernel.presence import Presence
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with Redis() as server:
-        yield server
-
-
-@asynccontextmanager
-async def two(folder: Path, env: Mapping[str, str], redis: Redis) -> AsyncIterator[tuple[Service, Service]]:
-    """Two API processes that find each other's sockets through Redis."""
-    homes = [folder / "one", folder / "two"]
-    for home in homes:
-        home.mkdir()
-    with (
-        Service(homes[0], {**env, "YIYUEBAO_REDIS__URL": redis.url}) as one,
-        Service(homes[1], {**env, "YIYUEBAO_REDIS__URL": redis.url}) as other,
-    ):
-        await asyncio.gather(one.answers(), other.answers())
-        yield one, other
 
 
 async def seen(context: Context, account_id: AccountId) -> presence.Seen:

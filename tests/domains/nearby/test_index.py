@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -46,13 +47,32 @@ def ids(index: NearbyIndex, days: Days | None = None) -> set[bytes]:
     return {each.service_id for each in index.snapshot.find(wanted(days), want=100)}
 
 
+#: The bar: a published or suspended service is visible in every process within a second.
+FRESH_S = 1.0
+
+
 async def soon(sees: Callable[[], bool]) -> float:
-    """Seconds until it is so; two at most (half a second of polling, and a busy machine)."""
+    """Seconds until it is so; fails after ten."""
     began = time.monotonic()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         while not sees():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.005)
     return time.monotonic() - began
+
+
+async def fresh(turn: Callable[[], Awaitable[Callable[[], bool]]], *, tries: int = 3) -> float:
+    """Seconds from a commit until it is seen, within the bar.
+
+    A machine that stands still for a second proves nothing, so what was late is done again, twice at most: a mechanism
+    that is late is late every time.
+    """
+    told = []
+    for _ in range(tries):
+        sees = await turn()
+        told.append(await soon(sees))
+        if told[-1] <= FRESH_S:
+            return told[-1]
+    raise AssertionError(f"seen after {told} seconds")
 
 
 @pytest.fixture
@@ -68,17 +88,47 @@ async def indexes(
     await theirs.aclose()
 
 
+def shown(database: Database, service: Service, state: ServiceState, *indexes: NearbyIndex) -> Callable[[], Any]:
+    """A turn of `fresh`: commits the state, then asks whether every index agrees with it."""
+    listed = state is ServiceState.PUBLISHED
+
+    async def turn() -> Callable[[], bool]:
+        for each in (not listed, listed):  # what is seen already is undone first
+            wanted = ServiceState.PUBLISHED if each else ServiceState.SUSPENDED
+            async with database.begin() as tx:
+                (await tx.get_one(Service, service.id)).state = wanted
+                await tx.flush()
+                await note_offer_changed(tx, OfferChanged(service.id))
+            if each is not listed:
+                await soon(lambda: all((service.id.bytes in ids(index)) is not listed for index in indexes))
+        return lambda: all((service.id.bytes in ids(index)) is listed for index in indexes)
+
+    return turn
+
+
 async def test_publishing_and_suspending_is_seen_by_two_processes(
     database: Database, indexes: tuple[NearbyIndex, NearbyIndex]
 ) -> None:
+    """The one hears the bell, the other one only polls: both within the bar, several times."""
     service, _ = await make_service(database)
-    raw = service.id.bytes
-    await announce_offers(database, service)
-    await soon(lambda: all(raw in ids(index) for index in indexes))
-    async with database.begin() as tx:
-        (await tx.get_one(Service, service.id)).state = ServiceState.SUSPENDED
-    await announce_offers(database, service)
-    await soon(lambda: all(raw not in ids(index) for index in indexes))
+    for state in (ServiceState.PUBLISHED, ServiceState.SUSPENDED) * 3:
+        await fresh(shown(database, service, state, *indexes))
+
+
+async def test_the_bell_is_enough(database: Database) -> None:
+    """One that looks every half a minute sees it at once when it is told, and is not told of what was rolled back."""
+    service, _ = await make_service(database)
+    async with NearbyIndex(database, poll_s=30) as index:
+        await soon(lambda: index.snapshot is not None)
+        for state in (ServiceState.PUBLISHED, ServiceState.SUSPENDED):
+            await fresh(shown(database, service, state, index))
+        with suppress(ZeroDivisionError):
+            async with database.begin() as tx:
+                (await tx.get_one(Service, service.id)).state = ServiceState.PUBLISHED
+                await tx.flush()
+                await note_offer_changed(tx, OfferChanged(service.id))
+                raise ZeroDivisionError
+        assert not index._rung.is_set()
 
 
 async def test_a_hospital_that_closes_takes_all_its_sites_away(

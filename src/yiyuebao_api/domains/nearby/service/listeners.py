@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +21,8 @@ from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.schedules.rules import day_of
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.database import Begin
+from yiyuebao_api.kernel.bell import SEARCH
+from yiyuebao_api.kernel.database import Begin, after_commit
 from yiyuebao_api.kernel.ids import ServiceId, SiteId
 
 _PORTION = 500
@@ -93,6 +95,7 @@ async def _write_offers(tx: AsyncSession, service_ids: Iterable[ServiceId]) -> N
     if not wanted:
         return
     counter = await queries.lock_counter(tx)
+    before = counter.number
     published = await queries.published_of(tx, wanted)
     days = await queries.open_days_of(tx, list(published), today=day_of(clock.now()))
     rows = await queries.offer_rows(tx, list(published))
@@ -109,7 +112,7 @@ async def _write_offers(tx: AsyncSession, service_ids: Iterable[ServiceId]) -> N
             tx.add(NearbyOffer(service_id=service_id, change_number=counter.number, **facts))
         else:
             _set(row, facts, counter.number)
-    await tx.flush()
+    await _written(tx, counter.number > before)
 
 
 async def _write_sites(tx: AsyncSession, sites: Sequence[tuple[Site, Hospital]]) -> None:
@@ -117,6 +120,7 @@ async def _write_sites(tx: AsyncSession, sites: Sequence[tuple[Site, Hospital]])
     if not sites:
         return
     counter = await queries.lock_counter(tx)
+    before = counter.number
     rows = await queries.site_rows(tx, [site.id for site, _ in sites])
     sexes = await queries.staff_sexes_of(tx, {hospital.id for _, hospital in sites})
     for site, hospital in sites:
@@ -129,7 +133,15 @@ async def _write_sites(tx: AsyncSession, sites: Sequence[tuple[Site, Hospital]])
             tx.add(NearbySite(site_id=site.id, change_number=counter.number, **facts))
         else:
             _set(row, facts, counter.number)
+    await _written(tx, counter.number > before)
+
+
+async def _written(tx: AsyncSession, changed: bool) -> None:
+    """Every process's index is woken once this is committed."""
     await tx.flush()
+    if changed and "search rung" not in tx.info:
+        tx.info["search rung"] = True
+        after_commit(tx, partial(tx.info["bell"].ring, SEARCH))
 
 
 def _offer(service: Service, version: ServiceVersion, weekdays: Iterable[int], extra: Iterable[Any]) -> dict[str, Any]:
