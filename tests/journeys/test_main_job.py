@@ -89,7 +89,7 @@ async def find_and_book(family: Actor, town: Town) -> Json:
         "address_id": address["id"],
     }  # fmt: skip
     quote = await family.post("/v1/bookings/quote", wish)
-    booking: Json = await family.post("/v1/bookings", wish)
+    booking: Json = await family.post("/v1/bookings", {**wish, "service_version_id": quote["service_version_id"]})
     assert (booking["state"], booking["lines"], booking["policy"]) == ("held", quote["lines"], quote["policy"])
     left = await family.get(
         "/v1/schedules/slots", service_id=hit["service_id"], to=(first + timedelta(days=2)).isoformat(),

@@ -284,7 +284,7 @@ async def _quote(she: Person, wish: Json, starts: list[Json]) -> tuple[Json, Jso
         wish = {**wish, "starts_at": slot["starts_at"]}
         answer = await she.ask("POST", "/v1/bookings/quote", wish)
         if answer.is_success:
-            return answer.json(), wish
+            return answer.json(), {**wish, "service_version_id": answer.json()["service_version_id"]}
         problem = answer.json()
         if problem["code"] not in ("patient-already-booked", "slot-taken", "slot-not-offered"):
             raise StoryBroken(f"报价被拒绝：{problem['title']}，{problem['detail']}")

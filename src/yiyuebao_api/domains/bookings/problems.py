@@ -85,6 +85,17 @@ class OutOfArea(Problem):
     )
 
 
+class QuoteOutdated(Problem):
+    """RULE-37: nobody pays a price that was not shown."""
+
+    status, code = 409, "quote-outdated"
+    title = Words("项目内容或价格已更新", "The offer has changed")
+    detail = Words(
+        "您查看后该项目已更新，现在的总价为 {total}，请查看新的报价并确认后再预约。",
+        "The service was changed after you saw it and costs {total} now; look at the new quote and book again.",
+    )
+
+
 class AddressNeeded(Problem):
     status, code = 422, "address-needed"
     title = Words("请选择上门地址", "Address needed")

@@ -25,6 +25,7 @@ from yiyuebao_api.domains.bookings.problems import (
     PatientAlreadyBooked,
     PatientNotVerified,
     PlaceNotOffered,
+    QuoteOutdated,
     RescheduledTooOften,
     ReviewAlreadyAnswered,
     ReviewPeriodOver,
@@ -91,8 +92,8 @@ async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx,
     business = request.app.state.settings.business
     offer = await service.quote_booking(tx, caller.account_id, _wish(body), business, now=now)
     return QuoteOut(
-        service_id=offer.service.id, service_name=offer.version.name, hospital_id=offer.hospital.id,
-        hospital_name=offer.hospital.name, place=body.place, starts_at=body.starts_at, ends_at=offer.ends_at,
+        service_id=offer.service.id, service_version_id=offer.version.id, service_name=offer.version.name,
+        hospital_id=offer.hospital.id, hospital_name=offer.hospital.name, place=body.place, starts_at=body.starts_at, ends_at=offer.ends_at,
         lines=[LineOut(kind=line.kind.value, amount_fen=line.amount_fen) for line in offer.lines],
         total_fen=offer.total_fen, policy=PolicyOut.of(offer.policy), hold_minutes=business.hold_minutes,
         review=list(offer.review), tips=offer.version.tips, cautions=offer.version.cautions,
@@ -101,7 +102,7 @@ async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx,
 
 @router.post(
     "", status_code=201, summary="提交预约", dependencies=[Depends(wait_for_the_slot)],
-    responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds, ConsentMissing),
+    responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds, ConsentMissing, QuoteOutdated),
 )  # fmt: skip
 async def create_booking(
     caller: Patient, once: Claimed, body: BookIn, request: Request, tx: Tx, now: Now
@@ -308,7 +309,10 @@ def _wish(body: BookIn) -> service.Wish:
         companion=body.companion.model_dump() if body.companion is not None else None, note=body.note,
         proof_ids=tuple(dict.fromkeys(body.proof_ids)),
     )  # fmt: skip
-    return service.Wish(body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, told)
+    return service.Wish(
+        body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, told,
+        quoted=body.service_version_id,
+    )  # fmt: skip
 
 
 async def _shown(tx: Tx, desk: TenantCaller, booking: Booking, action: str, now: datetime) -> BookingOut:

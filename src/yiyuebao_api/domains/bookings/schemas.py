@@ -36,6 +36,7 @@ from yiyuebao_api.kernel.ids import (
     PaymentId,
     ReviewId,
     ServiceId,
+    ServiceVersionId,
     SiteId,
 )
 from yiyuebao_api.kernel.money import Fen
@@ -65,6 +66,10 @@ class BookIn(In):
     model_config = example(**_BOOK)
 
     service_id: ServiceId
+    service_version_id: ServiceVersionId | None = Field(
+        None,
+        description="As quoted: with it a booking is refused when another version is in force meanwhile. A quote ignores it.",
+    )
     place: Place = Field(description="`home` or `hospital`.")
     starts_at: Moment
     patient_id: PatientId
@@ -197,6 +202,7 @@ class QuoteOut(Out):
     """Everything the patient must know before paying; nothing is saved."""
 
     service_id: ServiceId
+    service_version_id: ServiceVersionId = Field(description="Send it along with the booking (RULE-37).")
     service_name: str
     hospital_id: HospitalId
     hospital_name: str
@@ -264,6 +270,7 @@ class BookingOut(Out):
     hospital_id: HospitalId
     site_id: SiteId
     service_id: ServiceId
+    service_version_id: ServiceVersionId = Field(description="In which version it was booked (RULE-37).")
     service_name: str
     place: Place
     starts_at: Moment
@@ -291,7 +298,8 @@ class BookingOut(Out):
         return cls(
             id=booking.id, order_no=booking.order_no, state=effective(booking.state, booking.hold_until, now),
             visit_stage=booking.visit_stage, hospital_id=booking.hospital_id, site_id=booking.site_id,
-            service_id=booking.service_id, service_name=booking.service_name, place=booking.place,
+            service_id=booking.service_id, service_version_id=booking.service_version_id,
+            service_name=booking.service_name, place=booking.place,
             starts_at=booking.starts_at, ends_at=booking.ends_at, patient_id=booking.patient_id,
             patient_name=masked_name(contact["name"]) if masked else contact["name"],
             contact_phone=masked_phone(contact["phone"]) if masked else contact["phone"],

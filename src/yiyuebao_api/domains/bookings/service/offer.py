@@ -18,6 +18,7 @@ from yiyuebao_api.domains.bookings.problems import (
     PatientAlreadyBooked,
     PatientNotVerified,
     PlaceNotOffered,
+    QuoteOutdated,
     ScreeningIncomplete,
     TooManyHolds,
 )
@@ -52,8 +53,17 @@ from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.schedules.problems import SlotNotOffered
 from yiyuebao_api.kernel import clock, outbox
 from yiyuebao_api.kernel.geo import Point
-from yiyuebao_api.kernel.ids import AccountId, AddressId, BookingId, ClaimId, PatientId, ServiceId, new_number
-from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.ids import (
+    AccountId,
+    AddressId,
+    BookingId,
+    ClaimId,
+    PatientId,
+    ServiceId,
+    ServiceVersionId,
+    new_number,
+)
+from yiyuebao_api.kernel.money import Fen, yuan
 from yiyuebao_api.settings import Business
 
 
@@ -67,6 +77,7 @@ class Wish:
     patient_id: PatientId
     address_id: AddressId | None
     told: Told
+    quoted: ServiceVersionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +115,14 @@ async def create_booking(
 ) -> Booking:
     """Hold a place until it is paid or fifteen minutes have passed.
 
-    Locks the account (its holds are counted), then the schedule's day. Raises the problems of the offer, SlotTaken,
-    SlotNotOffered, TooManyHolds, PatientAlreadyBooked, ConsentMissing.
+    Locks the account (its holds are counted), then the schedule's day. Raises the problems of the offer, QuoteOutdated,
+    SlotTaken, SlotNotOffered, TooManyHolds, PatientAlreadyBooked, ConsentMissing.
     """
     offer = await _offer(tx, account_id, wish, business, now=now)
+    if wish.quoted not in (None, offer.version.id):
+        raise QuoteOutdated(
+            total_fen=offer.total_fen, total=yuan(offer.total_fen), service_version_id=str(offer.version.id)
+        )
     await require_consents(tx, account_id, wish.patient_id, *NEEDED_TO_BOOK)
     await accounts.lock_account(tx, account_id)
     if await queries.count_open_holds(tx, account_id, now) >= business.open_holds_per_account:
