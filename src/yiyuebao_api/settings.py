@@ -188,6 +188,9 @@ class Business(_Concern):
 
     hold_minutes: int = Field(15, ge=1, description="RULE-51: how long an unpaid place is held.")
     open_holds_per_account: int = Field(3, ge=1, description="Unpaid bookings one account may hold at a time.")
+    accept_within_minutes: int = Field(1440, ge=10, description="RULE-64: a paid booking is accepted by then, or all goes back.")
+    accept_before_start_minutes: int = Field(120, ge=0, description="At the latest so long before the visit starts.")
+    accept_reminder_minutes: int = Field(60, ge=0, description="So long before that the desk is reminded.")
     confirm_after_hours: int = Field(24, ge=1, description="Silence after a finished visit confirms it.")
     release_after_days: int = Field(7, ge=1, description="RULE-70: dispute window before the shares are released.")
     platform_rate_bp: int = Field(500, ge=0, le=3000, description="Platform share in basis points, unless a hospital has its own.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts import service as accounts
@@ -98,6 +98,14 @@ async def _expire(c: Context, work: Work) -> None:
     await bookings.expire_booking(c.begin, BookingId.parse(work.payload["id"]), now=clock.now())
 
 
+def _acceptance(run: Callable[..., Awaitable[None]]) -> Callable[[Context, Work], Awaitable[None]]:
+    async def job(c: Context, work: Work) -> None:
+        by = datetime.fromisoformat(work.payload["by"])
+        await run(c.begin, BookingId.parse(work.payload["id"]), by=by, now=clock.now())
+
+    return job
+
+
 async def _release(c: Context, work: Work) -> None:
     await settlements.release_shares(c.begin, AccrualId.parse(work.payload["id"]), now=clock.now())
 
@@ -133,6 +141,8 @@ JOBS: Mapping[str, Job[Context]] = {
     "payments.close": Job(_payment(payments.close_payment)),
     "payments.refund": Job(_refund),
     "bookings.expire": Job(_expire),
+    "bookings.remind_desk": Job(_acceptance(bookings.remind_desk)),
+    "bookings.end_unaccepted": Job(_acceptance(bookings.end_unaccepted)),
     "visits.confirm_silent": Job(_confirm),
     "settlements.release": Job(_release),
     "partners.deliver": Job(_deliver),

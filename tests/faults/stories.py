@@ -48,6 +48,7 @@ from yiyuebao_api.domains.payments.service.payment import merchant_of
 from yiyuebao_api.domains.privacy import service as privacy
 from yiyuebao_api.domains.privacy.models import Export
 from yiyuebao_api.domains.privacy.rules import EXPORT_LIFE, ExportState
+from yiyuebao_api.domains.schedules.models import Claim
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.models import Accrual, Posting
 from yiyuebao_api.domains.settlements.rules import AccrualState, PostingKind, payment_entries
@@ -203,6 +204,44 @@ class PaidInSilence(Story):
         assert {(await row_of(self.context.database, each)).state for each in self.made} == {BookingState.PAID}
         assert [each.kind for each in await self.rows(Posting)] == [PostingKind.PAYMENT] * 2
         assert await self.told() == {"booking.paid": 4, "! booking.paid": 2}
+
+
+class NobodyAccepts(Story):
+    """The desk is reminded once that a paid booking still waits."""
+
+    job = "bookings.remind_desk"
+    waits: ClassVar = timedelta(hours=23, minutes=30)
+
+    async def scene(self) -> None:
+        await self.control.delete("/faults")
+        await self.control.post("/behaviour", json={"refund_delay_s": 0})
+        customer, booking = await self.held()
+        await pay(self.context, customer, booking["id"])
+        await self.silence()
+        clock.move(self.waits)
+        self.made.append(booking["id"])
+
+    async def holds(self) -> None:
+        assert {(await row_of(self.context.database, each)).state for each in self.made} == {BookingState.PAID}
+        assert (await self.told())["booking.accept_soon"] == 2
+
+
+class NobodyAccepted(NobodyAccepts):
+    """The hospital's silence is a refusal: everything is promised back once, the place is free, all are told once."""
+
+    job = "bookings.end_unaccepted"
+    waits: ClassVar = timedelta(hours=24, minutes=1)
+
+    async def holds(self) -> None:
+        for each in self.made:
+            row = await row_of(self.context.database, each)
+            assert (row.state, row.refund_due_fen) == (BookingState.REFUSED, row.total_fen)
+        assert sorted(each.amount_fen for each in await self.rows(Refund)) == [row.total_fen] * 2
+        assert [each.released_at is None for each in await self.rows(Claim)] == [False] * 2
+        told = await self.told()
+        assert {kind: told[kind] for kind in ("booking.cancelled", "! booking.cancelled", "booking.unanswered")} == {
+            "booking.cancelled": 2, "! booking.cancelled": 2, "booking.unanswered": 2,
+        }  # fmt: skip
 
 
 # ── visits, settlements, consultations ───────────────────────────────────────────────────────────────────────────────
@@ -475,8 +514,8 @@ class BooksToCheck(Story):
 
 
 JOB_STORIES: list[type[Story]] = [
-    NotificationTaken, RefundTaken, NobodyPaid, PaidInSilence, DayOfSilence, WindowOver, NobodyAnswered, PhotographsToRead,
-    CopyAskedFor,
+    NotificationTaken, RefundTaken, NobodyPaid, PaidInSilence, NobodyAccepts, NobodyAccepted, DayOfSilence, WindowOver,
+    NobodyAnswered, PhotographsToRead, CopyAskedFor,
 ]  # fmt: skip
 TIMER_STORIES: list[type[Story]] = [
     AuditToSeal, OldKeys, OldSessions, OldTickets, UnusedFiles, OldCopies, PapersRunOut, BooksToCheck,

@@ -120,7 +120,7 @@ class BilledLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the patient was shown when booking, kept with the booking: cancellation (RULE-65, 67) and settlement terms."""
+    """What the patient was shown when booking, kept with it: acceptance (RULE-64), cancellation (RULE-65, 67), settlement."""
 
     free_until_minutes: int = 240
     late_fee_fen: int = 0
@@ -129,6 +129,9 @@ class Policy:
     reschedules: int = 2
     release_after_days: int = 7
     platform_rate_bp: int = 500
+    accept_within_minutes: int = 1440
+    accept_before_start_minutes: int = 120
+    accept_reminder_minutes: int = 60
 
     def as_row(self) -> dict[str, Any]:
         return asdict(self)
@@ -202,6 +205,28 @@ def refusal(facts: Paid) -> Cancellation:
         raise VisitAlreadyArrived
     check_move(facts.state, S.REFUSED)
     return Cancellation(Fen(sum(amount for _, amount in facts.lines)), Fen(0), Keeping.HOSPITAL_REFUSED)
+
+
+#: However soon the visit is, the desk has that long to accept it, if it has not begun by then.
+ACCEPTED_IN_AT_LEAST = timedelta(minutes=10)
+
+
+class Answer(NamedTuple):
+    """Until when a hospital answers for a paid booking, and when it is reminded."""
+
+    by: datetime
+    remind_at: datetime
+
+
+def answer_due(policy: Policy, asked_at: datetime, starts_at: datetime) -> Answer:
+    """RULE-64: a while after it was paid or moved, at the latest some time before the visit, and never after its start.
+
+    Where the time is short the reminder comes when half of it is over.
+    """
+    last = starts_at - timedelta(minutes=policy.accept_before_start_minutes)
+    by = min(asked_at + timedelta(minutes=policy.accept_within_minutes), last)
+    by = max(by, min(asked_at + ACCEPTED_IN_AT_LEAST, starts_at), asked_at)
+    return Answer(by, by - min(timedelta(minutes=policy.accept_reminder_minutes), (by - asked_at) / 2))
 
 
 def check_reschedule(policy: Policy, starts_at: datetime, times: int, now: datetime) -> None:

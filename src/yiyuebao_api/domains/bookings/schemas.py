@@ -176,6 +176,7 @@ class PolicyOut(Out):
     free_until_minutes: int = Field(description="Full refund until so many minutes before the start.", examples=[240])
     late_fee_fen: Fen = Field(description="Kept when cancelled later, at most the visit fee.", examples=[0])
     late_minutes: int = Field(description="Full refund when nobody has come so many minutes after the start.")
+    accept_within_minutes: int = Field(description="The hospital accepts so long after payment, or everything comes back.")
     words: str = Field(examples=["开始前 4 小时可免费取消；医护出发后取消，保留上门费与交通费；到达后不可自行取消。"])
 
     words_en: str = Field(examples=["Free until 4 hours before the start; after departure the call-out is kept."])
@@ -183,16 +184,19 @@ class PolicyOut(Out):
     @classmethod
     def of(cls, policy: Policy) -> Self:
         hours = policy.free_until_minutes / 60
+        within, before = policy.accept_within_minutes / 60, policy.accept_before_start_minutes / 60
         words = (
-            f"医院接单前取消或医院拒单，全额退款；开始前 {hours:g} 小时以上取消，全额退款；医护人员出发后取消，保留上门费与交通费；"
+            f"医院接单前取消或医院拒单，全额退款；支付后 {within:g} 小时内（最迟开始前 {before:g} 小时）未接单，自动全额退款；"
+            f"开始前 {hours:g} 小时以上取消，全额退款；医护人员出发后取消，保留上门费与交通费；"
             f"到达后不可自行取消；医护迟到超过 {policy.late_minutes} 分钟，可全额退款取消。"
         )
         return cls(
             free_until_minutes=policy.free_until_minutes, late_fee_fen=Fen(policy.late_fee_fen),
-            late_minutes=policy.late_minutes, words=words,
+            late_minutes=policy.late_minutes, accept_within_minutes=policy.accept_within_minutes, words=words,
             words_en=(
                 f"Everything comes back when the hospital refuses or has not accepted, and until {hours:g} hours before the "
-                "start; after departure the call-out and travel are kept; after arrival it cannot be cancelled by oneself; "
+                f"start; what is not accepted {within:g} hours after payment, or {before:g} hours before the start, ends and "
+                "everything comes back; after departure the call-out and travel are kept; after arrival it cannot be cancelled by oneself; "
                 f"when nobody has come {policy.late_minutes} minutes after the start, everything comes back."
             ),
         )  # fmt: skip
@@ -287,6 +291,7 @@ class BookingOut(Out):
     policy: PolicyOut
     payment_id: PaymentId | None
     paid_at: Moment | None
+    accept_by: Moment | None = Field(description="While it is `paid`: not accepted by then, it ends and all goes back.")
     refund_due_fen: Fen = Field(description="Promised back.")
     refunded_fen: Fen = Field(description="Arrived back.")
     created_at: Moment
@@ -307,7 +312,9 @@ class BookingOut(Out):
             screening=None if masked or booking.screening is None else ToldOut(**booking.screening),
             lines=[LineOut(kind=line.kind, amount_fen=line.amount_fen) for line in lines], total_fen=booking.total_fen,
             hold_until=booking.hold_until, policy=PolicyOut.of(Policy.of(booking.policy)), payment_id=booking.payment_id,
-            paid_at=booking.paid_at, refund_due_fen=booking.refund_due_fen, refunded_fen=booking.refunded_fen,
+            paid_at=booking.paid_at,
+            accept_by=booking.accept_by if booking.state is BookingState.PAID else None,
+            refund_due_fen=booking.refund_due_fen, refunded_fen=booking.refunded_fen,
             created_at=booking.created_at,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ class English(NamedTuple):
 _OTHER = English("News for you", "Something has changed; open it for the details.")
 
 ENGLISH: Mapping[str, English] = {
+    "booking.accept_soon": English("A booking waits", "Please accept or refuse it soon, or it ends and all of it goes back."),
     "booking.accepted": English("Booking accepted", "The hospital has accepted the booking and will send somebody."),
     "booking.assigned": English("Somebody is assigned", "It is settled who comes; open the booking to see who."),
     "booking.cancelled": English("Booking cancelled", "The booking is cancelled; what was paid goes back as its terms say."),
@@ -24,6 +25,7 @@ ENGLISH: Mapping[str, English] = {
     "booking.refused": English("Not accepted", "The hospital cannot take the booking; everything paid goes back."),
     "booking.rescheduled": English("Time changed", "The patient moved the booking to another time."),
     "booking.reviewed": English("New review", "A patient has written about a visit."),
+    "booking.unanswered": English("No answer in time", "The hospital did not accept in time; everything paid goes back."),
     "catalogue.proposed": English("An item is proposed", "One of your staff proposes an item: publish it or retire it."),
     "clinician.paper_ended": English("A paper has ended", "A licence or an insurance has ended; nobody is sent without it."),
     "clinician.paper_runs_out": English("A paper runs out", "A licence or an insurance ends soon; please renew it in time."),

@@ -1,7 +1,8 @@
 """Use cases of bookings, by noun: the offer, the money, the end, the course."""
 
+from yiyuebao_api.domains.bookings.service.acceptance import accept_booking, end_unaccepted, remind_desk
 from yiyuebao_api.domains.bookings.service.assessing import assess_booking, require_assessed, void_assessment
-from yiyuebao_api.domains.bookings.service.course import accept_booking, note_visit_stage, unassign
+from yiyuebao_api.domains.bookings.service.course import note_visit_stage, unassign
 from yiyuebao_api.domains.bookings.service.ending import (
     cancel_booking,
     expire_booking,
@@ -25,6 +26,7 @@ __all__ = [
     "assess_booking",
     "cancel_booking",
     "create_booking",
+    "end_unaccepted",
     "expire_booking",
     "facts_of",
     "fold_review",
@@ -36,6 +38,7 @@ __all__ = [
     "quote_booking",
     "quote_cancellation",
     "refuse_booking",
+    "remind_desk",
     "require_assessed",
     "reschedule_booking",
     "review_booking",

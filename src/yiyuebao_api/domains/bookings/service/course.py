@@ -1,4 +1,4 @@
-"""What the hospital and the visit make of a paid booking."""
+"""What the visit makes of an accepted booking."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.bookings import queries
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, VisitStage
-from yiyuebao_api.domains.bookings.service.assessing import require_assessed
-from yiyuebao_api.domains.bookings.service.ending import earn, require_state
+from yiyuebao_api.domains.bookings.service.ending import earn
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import AFTERWARDS, Basis
-from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId
+from yiyuebao_api.kernel.ids import AccountId, ClinicianId
 
 _TOLD = {
     VisitStage.ASSIGNED: ("已安排医护人员", "医院已为您安排医护人员，{when}。"),
@@ -23,20 +21,6 @@ _TOLD = {
     VisitStage.FINISHED: ("服务已完成", "服务已完成，请确认；24 小时内未确认将自动确认。"),
     VisitStage.CONFIRMED: ("服务已确认", "感谢您的确认，祝早日康复。"),
 }
-
-
-async def accept_booking(tx: AsyncSession, booking_id: BookingId, *, account_id: AccountId, now: datetime) -> Booking:
-    """The desk takes the booking on. A second time answers the first one's outcome. Raises BookingStateRefused, AssessmentNeeded."""
-    booking = await queries.lock_booking(tx, booking_id)
-    if booking.state is BookingState.ACCEPTED:
-        return booking
-    require_state(booking, (BookingState.PAID,))  # an assigned one can be accepted too, but by taking somebody off
-    await require_assessed(tx, booking)
-    await move(tx, booking, BookingState.ACCEPTED, actor=ActorKind.DESK, actor_id=account_id, now=now)
-    await tell_hospital(tx, booking, "booking.accepted", "已接单", now=now)
-    body = f"医院已接单：{booking.service_name}，{when(booking)}。"
-    await tell_payer(tx, booking, "booking.accepted", "医院已接单", body, now)
-    return booking
 
 
 async def note_visit_stage(

@@ -1,4 +1,4 @@
-"""The ends of a booking: cancelled by the patient, refused by the hospital, expired unpaid."""
+"""The ends of a booking: cancelled by the patient, refused by the hospital or by its silence, expired unpaid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from yiyuebao_api.domains.bookings.rules import (
     effective,
     refusal,
 )
-from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer
+from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import Basis
 from yiyuebao_api.domains.schedules import service as schedules
@@ -95,6 +95,21 @@ async def refuse_booking(
     body = f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。"
     await tell_payer(tx, booking, "booking.refused", "医院未能接单", body, now)
     return booking
+
+
+async def refuse_in_silence(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
+    """The hospital did not answer in time: as if it had refused (RULE-64). The caller holds the row's lock."""
+    outcome = refusal(await facts_of(tx, booking, now))
+    reason = "医院超时未接单"
+    await move(tx, booking, BookingState.REFUSED, actor=ActorKind.SYSTEM, reason=reason, now=now)
+    await _end(tx, booking, outcome.refund_fen, cause="unanswered", reason="医院超时未接单退款", now=now)
+    await announce(tx, BookingRefused(booking.id, now))
+    await tell_hospital(tx, booking, "booking.cancelled", "超时未接单，已自动取消", now=now, reason="not-accepted-in-time")
+    body = (
+        f"很抱歉，医院未在规定时间内接单：{booking.service_name}，{when(booking)}。"
+        f"订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。"
+    )
+    await tell_payer(tx, booking, "booking.unanswered", "医院未及时接单", body, now)
 
 
 async def expire_booking(begin: Begin, booking_id: BookingId, *, now: datetime) -> None:

@@ -32,6 +32,7 @@ from yiyuebao_api.domains.bookings.rules import (
     missing_proofs,
     screen,
 )
+from yiyuebao_api.domains.bookings.service.acceptance import await_acceptance
 from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
 from yiyuebao_api.domains.bookings.service.proofs import require_proof
 from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
@@ -176,6 +177,8 @@ async def reschedule_booking(
     booking.claim_id, booking.starts_at, booking.ends_at = claim_id, claim.starts_at, new_end
     booking.reschedules += 1
     note(tx, booking, booking.state, booking.state, actor=ActorKind.PATIENT, actor_id=account_id, reason="改期", now=now)
+    if booking.state is BookingState.PAID:
+        await await_acceptance(tx, booking, now=now)
     if booking.paid_at is not None:
         await tell_hospital(tx, booking, "booking.rescheduled", "患者改期", now=now)
     await tx.flush()
@@ -210,7 +213,12 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
     total = Fen(sum(line.amount_fen for line in lines))
     if not total:  # at the hospital only item and material are charged, and WeChat takes no zero
         raise PlaceNotOffered
-    policy = Policy(release_after_days=business.release_after_days, platform_rate_bp=business.platform_rate_bp)
+    policy = Policy(
+        release_after_days=business.release_after_days, platform_rate_bp=business.platform_rate_bp,
+        accept_within_minutes=business.accept_within_minutes,
+        accept_before_start_minutes=business.accept_before_start_minutes,
+        accept_reminder_minutes=business.accept_reminder_minutes,
+    )  # fmt: skip
     ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
     return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy, review, proofs)
 
@@ -242,7 +250,6 @@ def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, 
         contact={"name": patient.name, "phone": patient.phone}, note=wish.told.note,
         screening=wish.told.as_row(offer.review), starts_at=wish.starts_at,
         ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
-        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, reschedules=0,
-        refunded_fen=Fen(0),
-        refund_due_fen=Fen(0), created_at=now,
+        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, accept_by=None,
+        desk_reminded_at=None, reschedules=0, refunded_fen=Fen(0), refund_due_fen=Fen(0), created_at=now,
     )  # fmt: skip

@@ -62,6 +62,12 @@ async def tell_hospital(
     await partners.publish(tx, booking.hospital_id, event, data, subject=booking.id, now=now)
 
 
+async def tell_desk(tx: AsyncSession, booking: Booking, kind: str, title: str, words: str, now: datetime) -> None:
+    """A notice at the desk alone: nothing about the booking has changed."""
+    body = f"{booking.service_name} · {when(booking)} · 订单 {booking.order_no} · {words}"
+    await notices.tell_hospital(tx, booking.hospital_id, kind, title=title, body=body, subject=booking.id, now=now)
+
+
 async def tell_of_refund(tx: AsyncSession, booking: Booking, refund_id: RefundId, amount: Fen, now: datetime) -> None:
     """The refund arrived: desk, systems and payer hear of it."""
     data = {
@@ -77,4 +83,9 @@ async def tell_of_refund(tx: AsyncSession, booking: Booking, refund_id: RefundId
 
 def when(booking: Booking) -> str:
     """The planned start, for people."""
-    return booking.starts_at.astimezone(SHANGHAI).strftime("%m月%d日 %H:%M")
+    return clock_time(booking.starts_at)
+
+
+def clock_time(at: datetime) -> str:
+    """A moment, for people in China."""
+    return at.astimezone(SHANGHAI).strftime("%m月%d日 %H:%M")
