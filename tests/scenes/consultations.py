@@ -83,7 +83,8 @@ async def make_consultation(
             "patient": "陈秀英", "sex": "female", "born": "1958-03-02", "clinician": pair.clinician.name,
             "title": pair.clinician.title.value, "hospital": pair.hospital.name,
         },
-        "complaint": "血压有些高", "diagnosis": None, "diagnosed_on": None, "proof_file_id": None, "agreed_at": None,
+        "complaint": "血压有些高", "diagnosis": None, "diagnosed_on": None, "proof_file_id": None,
+        "first_visit_pilot_id": None, "agreed_at": None,
         "offer_id": ConsultationOfferId.new(), "measure": Measure.ROUNDS, "quantity": 20, "price_fen": Fen(3000),
         "terms": Terms().as_row(), "state": state, "pay_until": now + timedelta(minutes=15),
         "payment_id": PaymentId.new() if paid else None, "paid_at": now if paid else None,
@@ -199,3 +200,22 @@ async def proof(context: Context, pair: Pair) -> dict[str, Any]:
     """An earlier diagnosis with its proof, uploaded for it."""
     file = await uploaded(context, pair.asker, Purpose.DISEASE_PROOF)
     return {"diagnosis": "2 型糖尿病", "diagnosed_on": "2025-03-02", "proof_file_id": str(file.id)}
+
+
+def pilot_in(hospital: Hospital, speciality: str, **changes: Any) -> dict[str, Any]:
+    """The body that puts a hospital's specialty on the pilot, from yesterday for a year."""
+    today = service.day_of(clock.now())
+    return {
+        "hospital_id": str(hospital.id), "specialty": speciality, "document_no": "京卫医〔2026〕8号",
+        "first_day": (today - timedelta(days=1)).isoformat(), "last_day": (today + timedelta(days=365)).isoformat(), **changes,
+    }  # fmt: skip
+
+
+async def make_pilot(api: Api, context: Context, pair: Pair, **changes: Any) -> dict[str, Any]:
+    """The clinician's specialty on the pilot, as the operator records it; the hospital has its approval."""
+    operator = await as_operator(api, context.database)
+    body = pilot_in(pair.hospital, pair.clinician.specialty, **changes)
+    made = await operator.post("/v1/operator/consultations/pilots", key=secrets.token_hex(8), json=body)
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found

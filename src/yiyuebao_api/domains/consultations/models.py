@@ -31,6 +31,7 @@ from yiyuebao_api.kernel.ids import (
     ConsultationFlagId,
     ConsultationId,
     ConsultationOfferId,
+    ConsultationPilotId,
     ExtensionId,
     FileId,
     HospitalId,
@@ -67,6 +68,32 @@ class ConsultationApproval(Model):
     valid_until: Mapped[date] = mapped_column(comment="last day, Shanghai, inclusive")
     recorded_by: Mapped[AccountId] = mapped_column(comment="operator who saw it")
     recorded_at: Mapped[datetime] = mapped_column(comment="when")
+
+
+class ConsultationPilot(Model):
+    """Pilots: a hospital may take first visits online in one specialty for a time, as a document says (RULE-77)."""
+
+    __tablename__ = "consultation_pilot"
+    __table_args__ = (
+        Index("ix_consultation_pilot_hospital", "hospital_id", "id"),
+        CheckConstraint("first_day <= last_day", name="period"),
+    )
+
+    id: Mapped[ConsultationPilotId] = mapped_column(primary_key=True, comment="UUIDv7")
+    hospital_id: Mapped[HospitalId] = mapped_column(ForeignKey("hospital.id"), comment="which hospital takes part")
+    specialty: Mapped[str] = mapped_column(String(100), comment="which speciality, word for word as its clinicians' files say")
+    document_no: Mapped[str] = mapped_column(code_column(60), comment="number of the document that opens it")
+    first_day: Mapped[date] = mapped_column(comment="first day, Shanghai, inclusive")
+    last_day: Mapped[date] = mapped_column(comment="last day, Shanghai, inclusive")
+    recorded_by: Mapped[AccountId] = mapped_column(comment="operator who saw the document")
+    recorded_at: Mapped[datetime] = mapped_column(comment="when")
+    ended_at: Mapped[datetime | None] = mapped_column(comment="when it was ended before its last day")
+    ended_by: Mapped[AccountId | None] = mapped_column(comment="operator who ended it")
+    ended_why: Mapped[str | None] = mapped_column(String(100), comment="why, in the operator's words")
+
+    def is_in_force(self, on: date) -> bool:
+        """Whether it opens first visits on that Shanghai day."""
+        return self.ended_at is None and self.first_day <= on <= self.last_day
 
 
 class ConsultationOffer(Model):
@@ -120,6 +147,9 @@ class Consultation(Model):
     )
     diagnosed_on: Mapped[date | None] = mapped_column(comment="day of that diagnosis")
     proof_file_id: Mapped[FileId | None] = mapped_column(comment="proof of that diagnosis (RULE-76)")
+    first_visit_pilot_id: Mapped[ConsultationPilotId | None] = mapped_column(
+        comment="the pilot that opened it as a first visit; null: it is none (RULE-77)"
+    )
     agreed_at: Mapped[datetime | None] = mapped_column(comment="informed consent before the first message (RULE-79)")
     offer_id: Mapped[ConsultationOfferId] = mapped_column(comment="the offer it was bought from")
     measure: Mapped[Measure] = mapped_column(comment="rounds, minutes")
@@ -151,6 +181,11 @@ class Consultation(Model):
     def accounts(self) -> tuple[AccountId, AccountId]:
         """The two who may read and write: who pays, who answers."""
         return self.account_id, self.clinician_account_id
+
+    @property
+    def is_first_visit(self) -> bool:
+        """Whether there was no diagnosis before it (RULE-77)."""
+        return self.first_visit_pilot_id is not None
 
     @property
     def promises(self) -> Terms:

@@ -42,6 +42,38 @@ class FirstVisitRefused(Problem):
     )
 
 
+class FirstVisitUnconfirmed(Problem):
+    """RULE-77."""
+
+    status, code = 409, "first-visit-unconfirmed"
+    title = Words("接诊确认与咨询不符", "Another kind of acceptance")
+    detail = Words(
+        "首诊试点的咨询请确认“适合在线首诊”，其他在线复诊请确认“符合复诊条件”。",
+        "Accept a first visit with `fits_first_visit`, every other follow-up with `meets_follow_up`.",
+    )
+
+
+class PilotPeriodRefused(Problem):
+    """RULE-77."""
+
+    status, code = 422, "pilot-period-refused"
+    title = Words("试点期限不正确", "The period cannot be")
+    detail = Words(
+        "试点的最后一天不能早于第一天或今天，期限不超过 {years} 年，请按批文填写。",
+        "The last day is neither before the first nor before today, and at most {years} years later; copy it from the document.",
+    )
+
+
+class PilotOverlaps(Problem):
+    """RULE-77."""
+
+    status, code = 409, "pilot-overlaps"
+    title = Words("试点期限重叠", "Another pilot stands")
+    detail = Words(
+        "该医院该专科在此期间已有首诊试点，请先终止原试点。", "This hospital has a pilot of the specialty in that period; end it first."
+    )
+
+
 class UnderSixRefused(Problem):
     """RULE-81."""
 

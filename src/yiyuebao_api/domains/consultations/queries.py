@@ -18,6 +18,7 @@ from yiyuebao_api.domains.consultations.models import (
     ConsultationApproval,
     ConsultationMove,
     ConsultationOffer,
+    ConsultationPilot,
     ConsultationTerms,
     Extension,
     Flag,
@@ -43,6 +44,7 @@ from yiyuebao_api.kernel.ids import (
     ConsultationFlagId,
     ConsultationId,
     ConsultationOfferId,
+    ConsultationPilotId,
     ExtensionId,
     FileId,
     HospitalId,
@@ -367,6 +369,38 @@ async def is_approved(tx: AsyncSession, hospital_id: HospitalId, on: date) -> bo
     """Whether a hospital may diagnose online on that Shanghai day (RULE-76)."""
     found = await tx.get(ConsultationApproval, hospital_id)
     return found is not None and on <= found.valid_until
+
+
+async def list_standing_pilots(tx: AsyncSession, hospital_id: HospitalId) -> Sequence[ConsultationPilot]:
+    """A hospital's pilots that nobody has ended, past and future ones too."""
+    standing = select(ConsultationPilot).where(
+        ConsultationPilot.hospital_id == hospital_id, ConsultationPilot.ended_at.is_(None)
+    )
+    return (await tx.scalars(standing.order_by(ConsultationPilot.id))).all()
+
+
+async def pilots_in_force(tx: AsyncSession, hospital_id: HospitalId, on: date) -> dict[str, ConsultationPilot]:
+    """By specialty, where a hospital may take first visits online on that Shanghai day (RULE-77)."""
+    return {each.specialty: each for each in await list_standing_pilots(tx, hospital_id) if each.is_in_force(on)}
+
+
+async def list_pilots(
+    tx: AsyncSession, hospital_id: HospitalId | None, paging: Paging
+) -> Sequence[ConsultationPilot]:
+    """Pilots of one hospital or of all, newest first, one more than asked; ended ones too."""
+    found = select(ConsultationPilot)
+    if hospital_id is not None:
+        found = found.where(ConsultationPilot.hospital_id == hospital_id)
+    return (await tx.scalars(newest_first(found, ConsultationPilot.id, ConsultationPilotId, paging))).all()
+
+
+async def lock_pilot(tx: AsyncSession, pilot_id: ConsultationPilotId) -> ConsultationPilot:
+    """Raises NotFound."""
+    locked = select(ConsultationPilot).where(ConsultationPilot.id == pilot_id).with_for_update()
+    found = (await tx.scalars(locked.execution_options(**_FRESH))).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
 
 
 # ── what belongs to a consultation ───────────────────────────────────────────────────────────────────────────────────

@@ -25,10 +25,13 @@ from yiyuebao_api.domains.consultations.problems import (
     ConsultationStateRefused,
     DiagnosisForbidden,
     FirstVisitRefused,
+    FirstVisitUnconfirmed,
     FlagAlreadyDecided,
     MessageMalformed,
     OfferTooDear,
     PairBlocked,
+    PilotOverlaps,
+    PilotPeriodRefused,
     PriceOutOfLimits,
     RealNameNeeded,
     RecallTooLate,
@@ -59,12 +62,15 @@ from yiyuebao_api.domains.consultations.schemas import (
     ConsultationOfferIn,
     ConsultationOfferOut,
     ConsultationOut,
+    ConsultationPilotIn,
+    ConsultationPilotOut,
     ConsultationRatingOut,
     ConsultationReasonIn,
     ConsultationTermsIn,
     ConsultationTermsOut,
     ConsultIn,
     DecideFlagIn,
+    EndPilotIn,
     GiveExtensionIn,
     HospitalConsultationOut,
     LiveTicketOut,
@@ -97,7 +103,7 @@ from yiyuebao_api.kernel.idempotency import (
     OnceRoute,
     RequestInProgress,
 )
-from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, HospitalId, MessageId
+from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, ConsultationPilotId, HospitalId, MessageId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, cursor_of, page
 from yiyuebao_api.kernel.presence import Presence
 from yiyuebao_api.kernel.problems import InvalidInput, NotFound, ProviderDown, Unauthenticated, refuses
@@ -114,8 +120,8 @@ _GATES = (
     FileNotFound,
 )  # fmt: skip
 _PAY = (
-    NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, ConsentMissing, WeChatNotBound,
-    MerchantMissing, PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
+    NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, FirstVisitRefused, ConsentMissing,
+    WeChatNotBound, MerchantMissing, PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
 )  # fmt: skip
 _AfterSeq = Annotated[int, Query(ge=0, le=2_000_000_000, description="The last seq you have.", examples=[0])]
 _Limit = Annotated[int, Query(ge=1, le=service.MAX_PAGE, description="At most so many messages.")]
@@ -153,9 +159,14 @@ async def list_consultation_offers(
     )
     shown = rows[: paging.limit]
     rated = await queries.ratings_of(tx, {row.clinician.id for row in shown})
+    pilots = await queries.pilots_in_force(tx, hospital_id, today) if approved else {}
     return Page(
         items=[
-            OpenOfferOut.of_clinician(row.offer, row.clinician, row.seen, rated.get(row.clinician.id)) for row in shown
+            OpenOfferOut.of_clinician(
+                row.offer, row.clinician, row.seen, rated.get(row.clinician.id),
+                first_visit=row.offer.kind is ConsultKind.ONLINE_FOLLOW_UP and row.clinician.specialty in pilots,
+            )
+            for row in shown
         ],
         next_cursor=cursor_of(shown[-1].rank, shown[-1].offer.id) if len(rows) > paging.limit else None,
     )
@@ -299,7 +310,7 @@ async def wait_for_answer(consultation: OwnConsultation, tx: Tx, now: Now) -> Co
     "/{consultation_id}/change", summary="更换医护人员",
     responses=refuses(
         NotFound, AnswerNotDue, ConsultationStateRefused, OfferTooDear, ConsultationNotOffered, OwnConsultationRefused,
-        UnderSixRefused,
+        UnderSixRefused, FirstVisitRefused,
     ),
 )  # fmt: skip
 async def change_clinician(consultation: OwnConsultation, body: ChangeClinicianIn, tx: Tx, now: Now) -> ConsultationOut:
@@ -321,13 +332,18 @@ async def hide_consultation(consultation: OwnConsultation, tx: Tx, now: Now) -> 
 
 @router.post(
     "/{consultation_id}/accept", summary="接诊在线复诊",
-    responses=refuses(NotFound, ConsultationOfOtherKind, ConsultationStateRefused, SignInAgain, ClinicianNotServing),
+    responses=refuses(
+        NotFound, ConsultationOfOtherKind, ConsultationStateRefused, FirstVisitUnconfirmed, FirstVisitRefused, SignInAgain,
+        ClinicianNotServing,
+    ),
 )  # fmt: skip
 async def accept_follow_up(
     caller: Clinician, consultation: ServedConsultation, body: AcceptFollowUpIn, tx: Tx, now: Now
 ) -> ConsultationOut:
-    """The proof was checked and it fits a follow-up; only then it can be answered (RULE-76, RULE-80)."""
-    accepted = await service.accept_follow_up(tx, consultation.id, caller.session_id, now=now)
+    """The proof was checked and it fits a follow-up, or it fits a first visit; only then it can be answered (RULE-76, 77, 80)."""
+    accepted = await service.accept_follow_up(
+        tx, consultation.id, caller.session_id, first_visit=body.fits_first_visit is True, now=now
+    )
     return await _out(tx, accepted, SenderRole.CLINICIAN, now)
 
 
@@ -526,6 +542,13 @@ async def set_consultation_terms(
     return ConsultationTermsOut.of(terms)
 
 
+@desk.get("/pilots", summary="本院首诊试点", responses=refuses(InvalidCursor))
+async def list_hospital_pilots(caller: HospitalDesk, paging: Pages, tx: Tx, now: Now) -> Page[ConsultationPilotOut]:
+    """Where this hospital may take first visits online, as the operator has recorded it (RULE-77)."""
+    rows, today = await queries.list_pilots(tx, caller.hospital_id, paging), service.day_of(now)
+    return page(rows, paging, lambda row: ConsultationPilotOut.of(row, today), lambda row: row.id)
+
+
 # ── the operator ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -578,11 +601,45 @@ async def record_consultation_approval(
     return ConsultationApprovalOut.of(approval)
 
 
+@operator.post(
+    "/pilots", status_code=201, summary="登记首诊试点",
+    responses=refuses(NotFound, ApprovalMissing, PilotPeriodRefused, PilotOverlaps, *_ONCE),
+)  # fmt: skip
+async def record_pilot(
+    caller: Operator, once: Claimed, body: ConsultationPilotIn, tx: Tx, now: Now
+) -> ConsultationPilotOut:
+    """Put a hospital's specialty on the pilot: first visits online, for the days of the document (RULE-77)."""
+    pilot = await service.record_pilot(
+        tx, body.hospital_id, specialty=body.specialty, document_no=body.document_no, first_day=body.first_day,
+        last_day=body.last_day, operator=caller.account_id, now=now,
+    )  # fmt: skip
+    return ConsultationPilotOut.of(pilot, service.day_of(now))
+
+
+@operator.get("/pilots", summary="首诊试点", responses=refuses(InvalidCursor))
+async def list_pilots(
+    caller: Operator, paging: Pages, tx: Tx, now: Now,
+    hospital_id: Annotated[HospitalId | None, Query(description="Only of this hospital.")] = None,
+) -> Page[ConsultationPilotOut]:  # fmt: skip
+    """What was recorded, newest first, ended ones too."""
+    rows, today = await queries.list_pilots(tx, hospital_id, paging), service.day_of(now)
+    return page(rows, paging, lambda row: ConsultationPilotOut.of(row, today), lambda row: row.id)
+
+
+@operator.post("/pilots/{pilot_id}/end", summary="终止首诊试点", responses=refuses(NotFound))
+async def end_pilot(
+    pilot_id: ConsultationPilotId, caller: Operator, body: EndPilotIn, tx: Tx, now: Now
+) -> ConsultationPilotOut:
+    """No first visit is asked for, paid or accepted under it from now on; what was accepted goes on."""
+    pilot = await service.end_pilot(tx, pilot_id, why=body.why, operator=caller.account_id, now=now)
+    return ConsultationPilotOut.of(pilot, service.day_of(now))
+
+
 def _asked(body: ConsultIn) -> service.Asked:
     earlier = None
     if body.earlier is not None:
         earlier = service.Earlier(body.earlier.diagnosis, body.earlier.diagnosed_on, body.earlier.proof_file_id)
-    return service.Asked(body.offer_id, body.patient_id, body.complaint, earlier)
+    return service.Asked(body.offer_id, body.patient_id, body.complaint, earlier, first_visit=body.first_visit)
 
 
 def _note_look(tx: Tx, party: Party, action: str, now: Now) -> None:

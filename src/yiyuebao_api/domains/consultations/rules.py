@@ -12,6 +12,7 @@ from typing import Any, Self
 from yiyuebao_api.domains.consultations.problems import (
     ConsultationStateRefused,
     MessageMalformed,
+    PilotPeriodRefused,
     PriceOutOfLimits,
     RecallTooLate,
     UnderSixRefused,
@@ -21,6 +22,8 @@ from yiyuebao_api.kernel.money import Fen
 MAX_TEXT = 4_000
 MAX_DEVICES = 50
 MAX_ROUNDS, MAX_MINUTES = 100, 240
+#: A pilot that lasts longer is a slip of the pen (RULE-77).
+MAX_PILOT_YEARS = 3
 
 
 class ConsultKind(StrEnum):
@@ -222,6 +225,18 @@ def check_child(born: date, today: date, *, guardian: bool, specialty: str) -> N
     """RULE-81: below six only with the guardian asking and a paediatrician answering. Raises UnderSixRefused."""
     if age_on(born, today) < 6 and not (guardian and "儿" in specialty):
         raise UnderSixRefused
+
+
+def check_pilot_period(first_day: date, last_day: date, today: date) -> None:
+    """Days of Shanghai, both inclusive. Raises PilotPeriodRefused."""
+    longest = timedelta(days=366 * MAX_PILOT_YEARS)
+    if last_day < first_day or last_day < today or last_day - first_day > longest:
+        raise PilotPeriodRefused(years=MAX_PILOT_YEARS)
+
+
+def overlap(one: tuple[date, date], other: tuple[date, date]) -> bool:
+    """Whether two periods, both ends inclusive, have a day in common."""
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 # ── rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────

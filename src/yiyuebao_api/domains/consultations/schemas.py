@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import Field, Strict, StringConstraints, model_validator
 
 from yiyuebao_api.domains.clinicians.models import Clinician, Title
 from yiyuebao_api.domains.consultations.models import (
@@ -14,6 +14,7 @@ from yiyuebao_api.domains.consultations.models import (
     ConsultationApproval,
     ConsultationMove,
     ConsultationOffer,
+    ConsultationPilot,
     ConsultationTerms,
     Flag,
     Mark,
@@ -45,6 +46,7 @@ from yiyuebao_api.kernel.ids import (
     ConsultationFlagId,
     ConsultationId,
     ConsultationOfferId,
+    ConsultationPilotId,
     FileId,
     HospitalId,
     MessageId,
@@ -57,6 +59,7 @@ from yiyuebao_api.kernel.schema import Day, In, Line, Moment, Out, Text, example
 
 ADVICE_DISCLAIMER = "健康咨询仅供参考，不是诊断，不能代替到医院就诊；如情况紧急，请拨打 120。"
 FOLLOW_UP_DISCLAIMER = "在线复诊只面向已有明确诊断的患者；如病情变化或情况紧急，请到医院就诊或拨打 120。"
+FIRST_VISIT_DISCLAIMER = "本次为首诊试点；医师认为不适合在线时会终止并全额退款，请到医院就诊；如情况紧急，请拨打 120。"
 
 Price = Annotated[Fen, Strict(), Field(ge=1, le=1_000_000, examples=[3000])]
 Quantity = Annotated[int, Strict(), Field(ge=1, le=MAX_MINUTES, examples=[20])]
@@ -122,6 +125,52 @@ class ConsultationApprovalOut(Out):
         return cls.model_validate(approval)
 
 
+class ConsultationPilotIn(In):
+    """A pilot, as the operator has read it in the document (RULE-77)."""
+
+    model_config = example(
+        hospital_id="hsp_01kj4y8x3hf7a9cq2v5b6n8m0t", specialty="儿科", document_no="京卫医〔2026〕8号",
+        first_day="2026-01-01", last_day="2026-12-31",
+    )  # fmt: skip
+
+    hospital_id: HospitalId
+    specialty: Line = Field(description="Word for word as in the files of the hospital's doctors.")
+    document_no: Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x20]+$")]
+    first_day: Day
+    last_day: Day = Field(description="Inclusive.")
+
+
+class EndPilotIn(In):
+    """Why it ends before its last day."""
+
+    model_config = example(why="主管部门通知暂停试点")
+
+    why: Line
+
+
+class ConsultationPilotOut(Out):
+    """Where and how long a hospital may take first visits online (RULE-77)."""
+
+    id: ConsultationPilotId
+    hospital_id: HospitalId
+    specialty: str
+    document_no: str
+    first_day: date
+    last_day: date
+    in_force: bool = Field(description="Today.")
+    recorded_at: Moment
+    ended_at: Moment | None = Field(description="When it was ended before its last day.")
+    ended_why: str | None
+
+    @classmethod
+    def of(cls, pilot: ConsultationPilot, today: date) -> Self:
+        return cls(
+            id=pilot.id, hospital_id=pilot.hospital_id, specialty=pilot.specialty, document_no=pilot.document_no,
+            first_day=pilot.first_day, last_day=pilot.last_day, in_force=pilot.is_in_force(today),
+            recorded_at=pilot.recorded_at, ended_at=pilot.ended_at, ended_why=pilot.ended_why,
+        )  # fmt: skip
+
+
 class ConsultationOfferIn(In):
     """A clinician's own price."""
 
@@ -156,24 +205,29 @@ class OpenOfferOut(ConsultationOfferOut):
     clinician_title: Title
     specialty: str
     disclaimer: str
+    first_visit: bool = Field(description="Whether a first visit is taken too, under a pilot that is in force (RULE-77).")
     presence: Presence
     last_seen_at: Moment | None = Field(description="Last connected, within a month; null when longer ago.")
     stars: float | None = Field(description="Mean of the ratings, to a tenth; null when there are none.", examples=[4.8])
     ratings: int = Field(description="How many ratings.", examples=[126])
 
     @classmethod
-    def of_clinician(cls, offer: ConsultationOffer, clinician: Clinician, seen: Seen, rated: Rated | None) -> Self:
+    def of_clinician(
+        cls, offer: ConsultationOffer, clinician: Clinician, seen: Seen, rated: Rated | None, *, first_visit: bool
+    ) -> Self:
         return cls(
             id=offer.id, clinician_id=offer.clinician_id, hospital_id=offer.hospital_id, kind=offer.kind,
             measure=offer.measure, quantity=offer.quantity, price_fen=offer.price_fen, is_open=offer.is_open,
             clinician_name=clinician.name, clinician_title=clinician.title, specialty=clinician.specialty,
-            disclaimer=disclaimer(offer.kind), presence=seen.presence, last_seen_at=seen.last_seen_at,
+            disclaimer=disclaimer(offer.kind), first_visit=first_visit, presence=seen.presence, last_seen_at=seen.last_seen_at,
             stars=None if rated is None else rated.stars, ratings=0 if rated is None else rated.ratings,
         )  # fmt: skip
 
 
-def disclaimer(kind: ConsultKind) -> str:
+def disclaimer(kind: ConsultKind, *, first_visit: bool = False) -> str:
     """RULE-75, RULE-80: what everybody reads beside it."""
+    if first_visit:
+        return FIRST_VISIT_DISCLAIMER
     return ADVICE_DISCLAIMER if kind is ConsultKind.HEALTH_ADVICE else FOLLOW_UP_DISCLAIMER
 
 
@@ -200,6 +254,15 @@ class ConsultIn(In):
     patient_id: PatientId
     complaint: Paragraph
     earlier: EarlierDiagnosisIn | None = Field(None, description="Needed for an online follow-up (RULE-76, RULE-77).")
+    first_visit: bool = Field(
+        False, description="There was no diagnosis before: taken only where the offer says `first_visit` (RULE-77)."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.first_visit and self.earlier is not None:
+            raise ValueError("首诊没有既往诊断：first_visit 与 earlier 只能填写一项")
+        return self
 
 
 class ConsultationOut(Out):
@@ -208,6 +271,7 @@ class ConsultationOut(Out):
     id: ConsultationId
     order_no: str = Field(description="Number for people.", examples=["C26112593K7Q0T2VXW8MAZ"])
     kind: ConsultKind
+    first_visit: bool = Field(description="A follow-up without an earlier diagnosis, under a pilot (RULE-77).")
     state: ConsultState
     end_reason: EndReason | None
     role: SenderRole = Field(description="Which of the two you are.")
@@ -252,8 +316,9 @@ class ConsultationOut(Out):
         found, people, terms = row.standing(now), row.people, row.promises
         overdue = found.state is ConsultState.WAITING and row.is_overdue(now)
         return cls(
-            id=row.id, order_no=row.order_no, kind=row.kind, state=found.state, end_reason=found.reason or row.end_reason,
-            role=role, patient_id=row.patient_id, patient_name=people["patient"], patient_sex=people["sex"],
+            id=row.id, order_no=row.order_no, kind=row.kind, first_visit=row.is_first_visit, state=found.state,
+            end_reason=found.reason or row.end_reason, role=role, patient_id=row.patient_id,
+            patient_name=people["patient"], patient_sex=people["sex"],
             patient_born=date.fromisoformat(people["born"]), clinician_id=row.clinician_id,
             clinician_name=people["clinician"], clinician_title=Title(people["title"]), hospital_id=row.hospital_id,
             hospital_name=people["hospital"], complaint=row.complaint, diagnosis=row.diagnosis,
@@ -264,7 +329,7 @@ class ConsultationOut(Out):
             choices=list(Choice) if overdue and role is SenderRole.PATIENT else [], accepted_at=row.accepted_at,
             answered_at=row.answered_at, closes_at=row.closes_at, ended_at=found.since or row.ended_at,
             last_seq=row.last_seq, read_seq=read_seq, refund_due_fen=row.refund_due_fen, refunded_fen=row.refunded_fen,
-            disclaimer=disclaimer(row.kind), created_at=row.created_at,
+            disclaimer=disclaimer(row.kind, first_visit=row.is_first_visit), created_at=row.created_at,
         )  # fmt: skip
 
 
@@ -274,6 +339,7 @@ class HospitalConsultationOut(Out):
     id: ConsultationId
     order_no: str
     kind: ConsultKind
+    first_visit: bool
     state: ConsultState
     end_reason: EndReason | None
     clinician_id: ClinicianId
@@ -291,8 +357,8 @@ class HospitalConsultationOut(Out):
     def of(cls, row: Consultation, now: datetime) -> Self:
         found = row.standing(now)
         return cls(
-            id=row.id, order_no=row.order_no, kind=row.kind, state=found.state, end_reason=found.reason or row.end_reason,
-            clinician_id=row.clinician_id, clinician_name=row.people["clinician"],
+            id=row.id, order_no=row.order_no, kind=row.kind, first_visit=row.is_first_visit, state=found.state,
+            end_reason=found.reason or row.end_reason, clinician_id=row.clinician_id, clinician_name=row.people["clinician"],
             patient_name=masked_name(row.people["patient"]), price_fen=row.price_fen, paid_at=row.paid_at,
             answered_at=row.answered_at, ended_at=found.since or row.ended_at, refund_due_fen=row.refund_due_fen,
             refunded_fen=row.refunded_fen, created_at=row.created_at,
@@ -322,11 +388,19 @@ class ChangeClinicianIn(In):
 
 
 class AcceptFollowUpIn(In):
-    """The doctor's word that the proof was checked and the illness fits a follow-up (RULE-76)."""
+    """The doctor's word, one of two: the proof was checked and the illness fits a follow-up (RULE-76), or it is a first
+    visit under a pilot and fit for it (RULE-77)."""
 
     model_config = example(meets_follow_up=True)
 
-    meets_follow_up: Literal[True]
+    meets_follow_up: Literal[True] | None = None
+    fits_first_visit: Literal[True] | None = Field(None, description="For a consultation with `first_visit`, instead.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.meets_follow_up is self.fits_first_visit:
+            raise ValueError("meets_follow_up 与 fits_first_visit 须且只能填写一项")
+        return self
 
 
 class ConsultationReasonIn(In):
@@ -503,7 +577,8 @@ class SummaryOut(Out):
             consultation_id=summary.consultation_id, kind=consultation.kind, complaint=content["complaint"],
             findings=content["findings"], diagnosis=content.get("diagnosis"), advice=content["advice"],
             follow_up=content["follow_up"], messages=summary.messages, clinician_name=consultation.people["clinician"],
-            machine_made=False, disclaimer=disclaimer(consultation.kind), written_at=summary.written_at,
+            machine_made=False, disclaimer=disclaimer(consultation.kind, first_visit=consultation.is_first_visit),
+            written_at=summary.written_at,
             filed_at=summary.filed_at,
         )  # fmt: skip
 

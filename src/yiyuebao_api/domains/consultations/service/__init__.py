@@ -37,13 +37,15 @@ from yiyuebao_api.domains.consultations.service.money import (
 )
 from yiyuebao_api.domains.consultations.service.offers import day_of, record_approval, set_offer, set_terms
 from yiyuebao_api.domains.consultations.service.opening import Asked, Earlier, open_consultation
+from yiyuebao_api.domains.consultations.service.pilots import end_pilot, record_pilot
 
 __all__ = [
     "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "accept_follow_up", "block",
     "buy_extension", "change_clinician", "checksum", "close_consultation", "day_of", "decide_flag",
-    "decline_consultation", "file_summary", "give_extension", "hide_consultation", "leave_consultation",
+    "decline_consultation", "end_pilot", "file_summary", "give_extension", "hide_consultation", "leave_consultation",
     "list_messages", "mark", "note_consent_withdrawn", "note_payment_succeeded", "note_refund_succeeded", "open_consultation",
-    "participants_of", "pay_consultation", "rate", "recall_message", "record_approval", "report",
+    "participants_of", "pay_consultation", "rate", "recall_message", "record_approval",
+    "record_pilot", "report",
     "require_message_file", "send_message", "send_messages", "set_offer", "set_terms", "terminate_consultation",
     "unblock", "wait_on", "watch_consultation",
 ]  # fmt: skip

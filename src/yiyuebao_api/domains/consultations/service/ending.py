@@ -21,6 +21,7 @@ from yiyuebao_api.domains.consultations.problems import (
     ConsultationOfOtherKind,
     ConsultationStateRefused,
     DiagnosisForbidden,
+    FirstVisitUnconfirmed,
     OfferTooDear,
     SignInAgain,
     SummaryAlreadyWritten,
@@ -29,6 +30,7 @@ from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, Consult
 from yiyuebao_api.domains.consultations.service.course import catch_up, extend, require_standing, watch
 from yiyuebao_api.domains.consultations.service.offers import can_serve, day_of, require_available
 from yiyuebao_api.domains.consultations.service.opening import check_child, check_pair, people_of
+from yiyuebao_api.domains.consultations.service.pilots import check_first_visit, require_pilot
 from yiyuebao_api.domains.consultations.service.settling import earn, give_all_back
 from yiyuebao_api.domains.consultations.service.telling import (
     grant_clinician,
@@ -158,20 +160,24 @@ async def file_summary(tx: AsyncSession, consultation: Consultation, *, now: dat
 
 
 async def accept_follow_up(
-    tx: AsyncSession, consultation_id: ConsultationId, session_id: SessionId, *, now: datetime
+    tx: AsyncSession, consultation_id: ConsultationId, session_id: SessionId, *, first_visit: bool = False, now: datetime
 ) -> Consultation:
     """The doctor has checked the proof and found it fit for a follow-up (RULE-76), freshly signed in (RULE-80).
 
+    `first_visit`: there is no proof to check, and it is fit for a first visit online while its pilot lasts (RULE-77).
     A second time answers the first outcome. Locks the consultation. Raises ConsultationOfOtherKind,
-    ConsultationStateRefused, SignInAgain, ClinicianNotServing.
+    ConsultationStateRefused, FirstVisitUnconfirmed, FirstVisitRefused, SignInAgain, ClinicianNotServing.
     """
     consultation = await _caught_up(tx, consultation_id, now)
     if consultation.kind is not ConsultKind.ONLINE_FOLLOW_UP:
         raise ConsultationOfOtherKind
     if consultation.state not in (_S.WAITING, _S.ACTIVE):
         raise ConsultationStateRefused(state=consultation.state.value)
+    if first_visit is not consultation.is_first_visit:
+        raise FirstVisitUnconfirmed
     if consultation.accepted_at is not None:
         return consultation
+    await check_first_visit(tx, consultation, now)
     session = await tx.get_one(Session, session_id)
     if now - session.created_at > VERIFIED_FOR:
         raise SignInAgain
@@ -216,7 +222,7 @@ async def change_clinician(
     """No answer came in time, and another clinician of the hospital takes it; what they cost less goes back.
 
     The one before sees nothing of it any more. Locks the consultation. Raises AnswerNotDue, ConsultationStateRefused,
-    OfferTooDear, and what opening it would raise.
+    OfferTooDear, and what opening it would raise: a first visit stays one, within a pilot (RULE-77).
     """
     consultation = await _overdue(tx, consultation_id, now)
     found = await require_available(tx, offer_id, now)
@@ -226,6 +232,9 @@ async def change_clinician(
         raise OfferTooDear
     await check_pair(tx, consultation.account_id, found)
     patient = await tx.get_one(Patient, consultation.patient_id)
+    if consultation.is_first_visit:
+        pilot = await require_pilot(tx, consultation.hospital_id, found.clinician.specialty, now)
+        consultation.first_visit_pilot_id = pilot.id
     check_child(consultation.kind, patient, found, now)
     if cheaper := Fen(left - found.offer.price_fen):
         due = Fen(consultation.refund_due_fen + cheaper)

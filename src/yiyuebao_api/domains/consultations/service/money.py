@@ -13,11 +13,12 @@ from yiyuebao_api.domains.clinicians.queries import require_clinician
 from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consultations import queries
 from yiyuebao_api.domains.consultations.models import Consultation, Extension
-from yiyuebao_api.domains.consultations.problems import ConsultationNotOffered
+from yiyuebao_api.domains.consultations.problems import ConsultationNotOffered, FirstVisitRefused
 from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, ExtensionState
 from yiyuebao_api.domains.consultations.service.course import extend, require_standing, watch
 from yiyuebao_api.domains.consultations.service.offers import day_of
 from yiyuebao_api.domains.consultations.service.opening import NEEDED_TO_CONSULT
+from yiyuebao_api.domains.consultations.service.pilots import check_first_visit
 from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_hospital, tell_patient
 from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.domains.hospitals.rules import is_open
@@ -47,7 +48,8 @@ async def pay_consultation(
     """Record the intent, commit, ask WeChat, and return what the phone needs; a crash resumes with the same number.
 
     Raises NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered (the hospital was suspended
-    since), ConsentMissing, WeChatNotBound, MerchantMissing, PaymentRefused, ProviderDown.
+    since), FirstVisitRefused (its pilot is over, RULE-77), ConsentMissing, WeChatNotBound, MerchantMissing,
+    PaymentRefused, ProviderDown.
     """
     async with begin() as tx:
         await claim.take(tx, lease=True)
@@ -98,6 +100,7 @@ async def _payable(
     hospital = await require_hospital(tx, consultation.hospital_id)
     if not is_open(hospital, day_of(now)):
         raise ConsultationNotOffered
+    await check_first_visit(tx, consultation, now)
     await require_consents(tx, consultation.account_id, consultation.patient_id, *NEEDED_TO_CONSULT)
     appid = hospital.sub_appid or settings.mini_appid
     openid = await openid_of(tx, consultation.account_id, appid) if channel is Channel.MINI else None
@@ -106,7 +109,7 @@ async def _payable(
     return payments.Payable(
         kind=SubjectKind.CONSULTATION, subject_id=subject_id, account_id=consultation.account_id,
         hospital_id=consultation.hospital_id, sub_mchid=hospital.sub_mchid, sub_appid=None, amount_fen=amount,
-        description=f"医约宝-{KIND_NAMES[consultation.kind]}", channel=channel, payer_openid=openid, expires_at=until,
+        description=f"医约宝-{_name_of(consultation)}", channel=channel, payer_openid=openid, expires_at=until,
     )  # fmt: skip
 
 
@@ -124,6 +127,11 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
     if not await _can_begin(tx, consultation):
         await _give_back(tx, consultation, event, "paid-late", "支付过晚退款", counted=True)
         return
+    try:
+        await check_first_visit(tx, consultation, event.at)
+    except FirstVisitRefused:
+        await _give_back(tx, consultation, event, "pilot-over", "首诊试点已结束退款", counted=True)
+        return
     terms = consultation.promises
     consultation.payment_id, consultation.paid_at = event.payment_id, event.at
     consultation.refund_due_fen = consultation.refunded_fen = Fen(0)  # an earlier payment that went back is not this one's
@@ -135,8 +143,12 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
     await _tell_paid(tx, consultation, event.at)
 
 
+def _name_of(consultation: Consultation) -> str:
+    return "在线首诊" if consultation.is_first_visit else KIND_NAMES[consultation.kind]
+
+
 async def _tell_paid(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
-    name, number = KIND_NAMES[consultation.kind], consultation.order_no
+    name, number = _name_of(consultation), consultation.order_no
     minutes = consultation.promises.answer_minutes
     body = f"{name}，订单 {number}，已支付 {yuan(consultation.price_fen)}，医护人员将在 {minutes} 分钟内回复。"
     await tell_patient(tx, consultation, "consultation.paid", "支付成功", body, now)

@@ -11,7 +11,7 @@ from yiyuebao_api.domains.accounts.queries import lock_account
 from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK, Purpose
 from yiyuebao_api.domains.consultations import queries, rules
-from yiyuebao_api.domains.consultations.models import Consultation
+from yiyuebao_api.domains.consultations.models import Consultation, ConsultationPilot
 from yiyuebao_api.domains.consultations.problems import (
     ConsultationNotOffered,
     FirstVisitRefused,
@@ -22,6 +22,7 @@ from yiyuebao_api.domains.consultations.problems import (
 from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, Terms
 from yiyuebao_api.domains.consultations.service.course import watch
 from yiyuebao_api.domains.consultations.service.offers import Available, day_of, require_available
+from yiyuebao_api.domains.consultations.service.pilots import require_pilot
 from yiyuebao_api.domains.consultations.service.telling import note
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.queries import require_file
@@ -50,12 +51,13 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asks for. There is no price in it."""
+    """What somebody asks for. There is no price in it. A first visit has no earlier diagnosis (RULE-77)."""
 
     offer_id: ConsultationOfferId
     patient_id: PatientId
     complaint: str
     earlier: Earlier | None = None
+    first_visit: bool = False
 
 
 async def open_consultation(
@@ -70,8 +72,9 @@ async def open_consultation(
     found = await require_available(tx, asked.offer_id, now)
     patient = await require_patient(tx, account_id, asked.patient_id)
     await check_pair(tx, account_id, found)
+    pilot = None
     if found.offer.kind is ConsultKind.ONLINE_FOLLOW_UP:
-        await _check_follow_up(tx, account_id, found, patient, asked, now)
+        pilot = await _check_follow_up(tx, found, patient, asked, now)
     await require_consents(tx, account_id, patient.id, *NEEDED_TO_CONSULT)
     if asked.earlier is not None and found.offer.kind is ConsultKind.ONLINE_FOLLOW_UP:
         proof = asked.earlier.proof_file_id
@@ -79,7 +82,7 @@ async def open_consultation(
     await lock_account(tx, account_id)
     if await queries.count_unpaid(tx, account_id, now) >= business.open_holds_per_account:
         raise TooManyUnpaidConsultations(most=business.open_holds_per_account)
-    consultation = _consultation(account_id, asked, found, patient, business, now)
+    consultation = _consultation(account_id, asked, found, patient, pilot, business, now)
     tx.add(consultation)
     await tx.flush()
     note(tx, consultation, None, ConsultState.AWAITING_PAYMENT, actor=Actor.PATIENT, now=now)
@@ -104,14 +107,18 @@ def check_child(kind: ConsultKind, patient: Patient, found: Available, now: date
 
 
 async def _check_follow_up(
-    tx: AsyncSession, account_id: AccountId, found: Available, patient: Patient, asked: Asked, now: datetime
-) -> None:
-    """RULE-76, 77, 79, 81."""
+    tx: AsyncSession, found: Available, patient: Patient, asked: Asked, now: datetime
+) -> ConsultationPilot | None:
+    """RULE-76, 77, 79, 81; the pilot of a first visit."""
     if patient.real_name is not RealName.VERIFIED:
         raise RealNameNeeded
-    if asked.earlier is None or asked.earlier.diagnosed_on > day_of(now):
+    pilot = None
+    if asked.first_visit:
+        pilot = await require_pilot(tx, found.offer.hospital_id, found.clinician.specialty, now)
+    elif asked.earlier is None or asked.earlier.diagnosed_on > day_of(now):
         raise FirstVisitRefused
     check_child(found.offer.kind, patient, found, now)
+    return pilot
 
 
 def terms_of(found: Available, business: Business) -> Terms:
@@ -132,8 +139,9 @@ def people_of(patient: Patient, found: Available) -> dict[str, str]:
 
 
 def _consultation(
-    account_id: AccountId, asked: Asked, found: Available, patient: Patient, business: Business, now: datetime
-) -> Consultation:
+    account_id: AccountId, asked: Asked, found: Available, patient: Patient, pilot: ConsultationPilot | None,
+    business: Business, now: datetime,
+) -> Consultation:  # fmt: skip
     offer, earlier = found.offer, asked.earlier if found.offer.kind is ConsultKind.ONLINE_FOLLOW_UP else None
     return Consultation(
         id=ConsultationId.new(), order_no=new_number("C" + now.astimezone(clock.SHANGHAI).strftime("%y%m%d")),
@@ -141,7 +149,7 @@ def _consultation(
         clinician_account_id=found.clinician.account_id, hospital_id=offer.hospital_id, people=people_of(patient, found),
         complaint=asked.complaint, diagnosis=earlier.diagnosis if earlier else None,
         diagnosed_on=earlier.diagnosed_on if earlier else None, proof_file_id=earlier.proof_file_id if earlier else None,
-        agreed_at=now, offer_id=offer.id, measure=offer.measure, quantity=offer.quantity,
+        first_visit_pilot_id=pilot.id if pilot else None, agreed_at=now, offer_id=offer.id, measure=offer.measure, quantity=offer.quantity,
         price_fen=offer.price_fen, terms=terms_of(found, business).as_row(), state=ConsultState.AWAITING_PAYMENT,
         pay_until=now + timedelta(minutes=business.hold_minutes), payment_id=None, paid_at=None, answer_by=None,
         refund_at=None, accepted_at=None, answered_at=None, rounds_used=0, asked=True, closes_at=None, warned_at=None,
