@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "consultations_pilots"
-down_revision = "catalogue_2"
+down_revision = "bookings_accept_by"
 branch_labels = None
 depends_on = None
 
