@@ -18,15 +18,16 @@ def numbers(digits: int) -> str:
 
 
 class Statements:
-    """Every SELECT sent from here on, with its parameters. `await plans()` asks the server how it runs them."""
+    """Every SELECT (or `kind`) sent from here on, with its parameters. `await plans()` asks how the server runs them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kind: str = "SELECT") -> None:
         self._database = database
+        self._kind = kind
         self.sent: list[tuple[str, Any]] = []
         event.listen(database.engine.sync_engine, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.lstrip().upper().startswith("SELECT"):
+        if statement.lstrip().upper().startswith(self._kind):
             self.sent.append((statement, parameters))
 
     def stop(self) -> list[tuple[str, Any]]:

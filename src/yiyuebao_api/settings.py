@@ -200,6 +200,16 @@ class Business(_Concern):
     travel_buffer_minutes: int = Field(30, ge=0, description="RULE-45: before and after a visit of one clinician.")
 
 
+class Keeping(_Concern):
+    """How long what is no record is kept. Records (audit, payments, ledger, visits, consultations) are never purged."""
+
+    notice_days: int = Field(365, ge=30, description="Messages in the inboxes of people and desks.")
+    delivery_days: int = Field(183, ge=183, description="The log of webhooks; RULE-152 asks for six months.")
+    event_days: int = Field(365, ge=183, description="Events for hospitals' systems, and so how far back their feed goes.")
+    provider_message_days: int = Field(1095, ge=1095, description="Notifications of the payment provider; RULE-72: 3 years.")
+    dead_job_days: int = Field(183, ge=30, description="Given-up jobs of which nothing depends; those of money stay.")
+
+
 class Settings(BaseSettings):
     """The whole configuration of one process."""
 
@@ -222,6 +232,7 @@ class Settings(BaseSettings):
     files: Files = Field(default_factory=Files)
     baidu_ocr: BaiduOcr = Field(default_factory=BaiduOcr)
     business: Business = Field(default_factory=Business)
+    keeping: Keeping = Field(default_factory=Keeping)
 
     @model_validator(mode="after")
     def _refuse_a_weak_production(self) -> Self:

@@ -20,17 +20,17 @@ from sqlalchemy import delete, func, select, update
 from tests.client import Api
 from tests.domains.files.conftest import objects
 from tests.faults.killing import CLAIMED
-from tests.scenes.accounts import make_account, sign_in
+from tests.scenes.accounts import make_account
 from tests.scenes.bookings import Customer, hold, make_customer, make_offer, pay, prepay, row_of, tap_pay
 from tests.scenes.clinicians import make_clinician
 from tests.scenes.consultations import make_pair, paid
 from tests.scenes.files import uploaded
+from tests.scenes.forgetting import LEFT, make_old_and_new
 from tests.scenes.hospitals import make_hospital
 from tests.scenes.payments import make_payment
 from tests.scenes.privacy import code_for
 from tests.scenes.visits import make_cast
 from yiyuebao_api.context import Context
-from yiyuebao_api.domains.accounts.models import RefreshToken, Session
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import BookingState
 from yiyuebao_api.domains.clinicians import service as clinicians
@@ -54,12 +54,12 @@ from yiyuebao_api.domains.settlements.models import Accrual, Posting
 from yiyuebao_api.domains.settlements.rules import AccrualState, PostingKind, payment_entries
 from yiyuebao_api.gateways.payment import RefundReport, Transaction
 from yiyuebao_api.gateways.payment import RefundState as Told
-from yiyuebao_api.kernel import audit, clock, idempotency, inbox, presence, tickets
+from yiyuebao_api.kernel import audit, clock, inbox
 from yiyuebao_api.kernel.database import Model
-from yiyuebao_api.kernel.ids import AccountId, BookingId, ExportId, HospitalId, PatientId, RowId, SessionId
+from yiyuebao_api.kernel.ids import AccountId, BookingId, ExportId, HospitalId, PatientId, RowId
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.outbox import OutboxJob
-from yiyuebao_api.kernel.tokens import Claims, Mode
+from yiyuebao_api.kernel.tokens import Mode
 from yiyuebao_api.seed.cards import draw_paper
 
 LONG = timedelta(days=60)
@@ -378,61 +378,18 @@ class AuditToSeal(Story):
         assert (report.sound, report.unsealed, report.entries) == (True, [], sum(self.made))
 
 
-class OldKeys(Story):
-    """Keys older than two days go, others stay."""
+class OldRows(Story):
+    """What was kept long enough goes, of every kind; what was not, and what nobody may forget, stays."""
 
-    job = "idempotency.purge"
-
-    async def scene(self) -> None:
-        now = clock.system_now()
-        async with self.context.begin() as tx:
-            for age in (timedelta(), timedelta(hours=47), timedelta(hours=49), timedelta(days=9)):
-                tx.add(idempotency.Once(
-                    caller="patient:x", key=secrets.token_hex(8), asked=bytes(32), subject=RowId.new(), runs=1,
-                    busy_until=now, status=None, answer=None, created_at=now - age,
-                ))  # fmt: skip
-        self.made.append(2)
-
-    async def holds(self) -> None:
-        assert await self.count(idempotency.Once) == sum(self.made)
-
-
-class OldSessions(Story):
-    """Sessions and tokens that ended more than a month ago go, others stay."""
-
-    job = "accounts.purge"
+    job = "housekeeping.purge"
 
     async def scene(self) -> None:
-        database, tokens = self.context.database, self.context.tokens
-        await sign_in(database, tokens)
-        old = await sign_in(database, tokens)
-        async with self.context.begin() as tx:
-            (await tx.get_one(Session, old.session_id)).expires_at = clock.now() - LONG
+        await make_old_and_new(self.context)
         self.made.append(1)
 
     async def holds(self) -> None:
-        assert (await self.count(Session), await self.count(RefreshToken)) == (sum(self.made),) * 2
-
-
-class OldTickets(Story):
-    """Tickets and leases nobody needs go, others stay."""
-
-    job = "live.purge"
-
-    async def scene(self) -> None:
-        claims = Claims(AccountId.new(), SessionId.new(), Mode.PATIENT, None)
-        now = clock.now()
-        async with self.context.begin() as tx:
-            for at in (now, now - LONG):
-                await tickets.issue(tx, claims, until=at + timedelta(hours=1), now=at)
-                await presence.take(
-                    tx, AccountId.new(), secrets.token_bytes(32), socket_id=RowId.new(), process_id=RowId.new(), most=5,
-                    now=at,
-                )  # fmt: skip
-        self.made.append(1)
-
-    async def holds(self) -> None:
-        assert await self.count(tickets.LiveTicket) == await self.count(presence.PresenceLease) == sum(self.made)
+        for model, left in LEFT.items():
+            assert await self.count(model) == left * sum(self.made), model.__name__
 
 
 class UnusedFiles(Story):
@@ -518,7 +475,7 @@ JOB_STORIES: list[type[Story]] = [
     NobodyAnswered, PhotographsToRead, CopyAskedFor,
 ]  # fmt: skip
 TIMER_STORIES: list[type[Story]] = [
-    AuditToSeal, OldKeys, OldSessions, OldTickets, UnusedFiles, OldCopies, PapersRunOut, BooksToCheck,
+    AuditToSeal, OldRows, UnusedFiles, OldCopies, PapersRunOut, BooksToCheck,
 ]  # fmt: skip
 #: Told in `test_killed_worker`, where the world outside is looked at too.
 TOLD_THERE = frozenset({"payments.refund", "payments.query", "bookings.expire", "partners.deliver"})

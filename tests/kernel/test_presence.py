@@ -49,7 +49,7 @@ async def test_a_ticket_ends_after_thirty_seconds_and_with_its_token(context: Co
         assert await tickets.redeem(tx, short, now=NOW + timedelta(seconds=5)) is None
         assert await tickets.redeem(tx, "invented", now=NOW) is None
     async with context.begin() as tx:
-        await tickets.purge(tx, now=NOW + timedelta(hours=2))
+        await tickets.purge(tx, now=NOW + timedelta(hours=2), at_most=9)
         assert (await tx.scalars(select(LiveTicket))).all() == []
 
 
@@ -119,5 +119,5 @@ async def test_only_so_many_devices_at_a_time_and_the_same_one_again(context: Co
     assert await take(context, account, PHONE, RowId.new(), most=2)
     async with context.begin() as tx:
         assert len((await tx.scalars(select(PresenceLease))).all()) == 2
-        await presence.purge(tx, now=NOW + timedelta(days=40))
+        await presence.purge(tx, now=NOW + timedelta(days=40), at_most=9)
         assert (await tx.scalars(select(PresenceLease))).all() == []

@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy import BINARY, Index, delete, select
+from sqlalchemy import BINARY, Index, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -28,13 +28,13 @@ from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import NOWAIT_REFUSED, Begin, Model, after_commit, code_column, error_number
 from yiyuebao_api.kernel.ids import RowId
 from yiyuebao_api.kernel.problems import Problem, Words
+from yiyuebao_api.kernel.purging import delete_some
 from yiyuebao_api.kernel.secrets import SealedJson
 from yiyuebao_api.kernel.tokens import claims_of
 
 #: Longer than any provider call of ours, so that a taker-over never runs beside a first run that is merely slow.
 LEASE = timedelta(seconds=10)
 KEPT = timedelta(hours=48)
-PURGED_AT_ONCE = 5_000
 _TOLD_AGAIN = ("etag", "location", "content-language")  # headers that belong to the answer, not to its delivery
 _RACED = frozenset({1062, 1205, 1213})  # a second INSERT of the key: the first committed, still runs, was rolled back
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -243,11 +243,6 @@ async def _offered(request: Request) -> Claim | None:
 Offered = Annotated[Claim | None, Depends(_offered)]
 
 
-async def purge(tx: AsyncSession, *, now: datetime, at_most: int = PURGED_AT_ONCE) -> int:
-    """Forget keys older than two days, some at a time: a delete of millions would pass the statement's limit.
-
-    Returns how many; fewer than `at_most` means that none is left.
-    """
-    old = delete(Once).where(Once.created_at < now - KEPT)
-    old = old.with_dialect_options(mysql_limit=at_most, mariadb_limit=at_most)
-    return cast("int", (await tx.execute(old)).rowcount)  # type: ignore[attr-defined]
+async def purge(tx: AsyncSession, *, now: datetime, at_most: int) -> int:
+    """Forget keys older than two days."""
+    return await delete_some(tx, Once, Once.created_at < now - KEPT, at_most=at_most)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin, Model, code_column, is_duplicate
 from yiyuebao_api.kernel.ids import RowId
+from yiyuebao_api.kernel.purging import delete_some
 from yiyuebao_api.kernel.secrets import SealedJson
 
 APPLY = "inbox.apply"
@@ -69,3 +70,9 @@ async def apply(begin: Begin, row_id: RowId, appliers: Mapping[str, Applier], *,
         await appliers[row.source](tx, row.content)
         row.applied_at = now
         return True
+
+
+async def purge(tx: AsyncSession, *, kept: timedelta, now: datetime, at_most: int) -> int:
+    """Forget messages that had their effect and were received (by the machine's clock) longer ago; others stay."""
+    old = (InboxMessage.id < RowId.first_at(now - kept), InboxMessage.applied_at.is_not(None))
+    return await delete_some(tx, InboxMessage, *old, at_most=at_most)

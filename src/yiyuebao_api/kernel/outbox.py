@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Begin, Model, after_commit, code_column, is_outage
 from yiyuebao_api.kernel.ids import Id, JobId
+from yiyuebao_api.kernel.purging import delete_some
 
 LEASE = timedelta(seconds=60)
 POLL_S = 0.3
@@ -133,6 +134,12 @@ async def list_dead(tx: AsyncSession) -> Sequence[OutboxJob]:
     return (
         await tx.scalars(select(OutboxJob).where(OutboxJob.state == JobState.DEAD).order_by(OutboxJob.id).limit(200))
     ).all()
+
+
+async def purge(tx: AsyncSession, jobs: Collection[str], *, kept: timedelta, now: datetime, at_most: int) -> int:
+    """Forget dead letters of those jobs that were last due longer ago; those of all other jobs wait for a person."""
+    old = (OutboxJob.state == JobState.DEAD, OutboxJob.run_at < now - kept, OutboxJob.type.in_(jobs))
+    return await delete_some(tx, OutboxJob, *old, at_most=at_most)
 
 
 async def revive(tx: AsyncSession, job_id: JobId, *, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.kernel.database import Model
 from yiyuebao_api.kernel.ids import AccountId, RowId
+from yiyuebao_api.kernel.purging import delete_some
 
 LEASE = timedelta(seconds=45)
 RENEW_S = 15.0
@@ -138,6 +139,6 @@ async def list_lapsed(tx: AsyncSession, after: datetime, before: datetime) -> Se
     return (await tx.scalars(select(PresenceLease.account_id).where(*ended).distinct())).all()
 
 
-async def purge(tx: AsyncSession, *, now: datetime) -> None:
+async def purge(tx: AsyncSession, *, now: datetime, at_most: int) -> int:
     """Forget whoever was not seen within a month."""
-    await tx.execute(delete(PresenceLease).where(PresenceLease.until < now - _KEPT))
+    return await delete_some(tx, PresenceLease, PresenceLease.until < now - _KEPT, at_most=at_most)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BINARY, Index, delete, update
+from sqlalchemy import BINARY, Index, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.kernel.database import Model
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
+from yiyuebao_api.kernel.purging import delete_some
 from yiyuebao_api.kernel.secrets import new_token, token_hash
 from yiyuebao_api.kernel.tokens import Claims, Mode
 
@@ -62,6 +63,6 @@ async def redeem(tx: AsyncSession, ticket: str, *, now: datetime) -> tuple[Claim
     return Claims(row.account_id, row.session_id, row.mode, row.hospital_id), row.until
 
 
-async def purge(tx: AsyncSession, *, now: datetime) -> None:
+async def purge(tx: AsyncSession, *, now: datetime, at_most: int) -> int:
     """Forget tickets an hour after their end."""
-    await tx.execute(delete(LiveTicket).where(LiveTicket.expires_at < now - _KEPT))
+    return await delete_some(tx, LiveTicket, LiveTicket.expires_at < now - _KEPT, at_most=at_most)

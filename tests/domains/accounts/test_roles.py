@@ -88,10 +88,11 @@ async def test_purge_forgets_what_is_over(database: Database, context: Context) 
             id=RowId.new(), phone_index=b"p" * 32, purpose=CodePurpose.LOGIN, code_hash=b"c" * 32,
             address_index=b"a" * 32, tries=0, created_at=now, expires_at=now, used_at=None,
         ))  # fmt: skip
-        await service.purge(tx, now=now)
+        assert await service.purge(tx, now=now, at_most=9) == 0
     assert (await count(database, Session), await count(database, SmsCode)) == (1, 1)
     async with database.begin() as tx:
-        await service.purge(tx, now=now + timedelta(days=61))
+        assert await service.purge(tx, now=now + timedelta(days=61), at_most=9) == 9
+        assert await service.purge(tx, now=now + timedelta(days=61), at_most=9) == 0
     counted = [await count(database, kind) for kind in (Session, RefreshToken, SmsCode, Account)]
     assert counted == [0, 0, 0, 1]
     assert old.account_id

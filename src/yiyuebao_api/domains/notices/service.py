@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from sqlalchemy import update
@@ -13,6 +13,7 @@ from yiyuebao_api.domains.clinicians.rules import PAPER_NAMES
 from yiyuebao_api.domains.notices.models import Audience, Notice
 from yiyuebao_api.domains.notices.queries import Reader, told_to
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, Id, NoticeId
+from yiyuebao_api.kernel.purging import delete_some
 
 
 async def tell_account(
@@ -69,6 +70,11 @@ async def read_notice(notice: Notice, *, now: datetime) -> Notice:
     """Mark as read; the first time counts."""
     notice.read_at = notice.read_at or now
     return notice
+
+
+async def purge(tx: AsyncSession, *, kept: timedelta, now: datetime, at_most: int) -> int:
+    """Forget what was told (by the machine's clock) longer ago, read or not; what it told of is in its own place."""
+    return await delete_some(tx, Notice, Notice.id < NoticeId.first_at(now - kept), at_most=at_most)
 
 
 async def read_all(tx: AsyncSession, reader: Reader, *, up_to: NoticeId | None, now: datetime) -> int:

@@ -30,11 +30,13 @@ from yiyuebao_api.kernel import live
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
 from yiyuebao_api.kernel.problems import NotFound, Unauthenticated
+from yiyuebao_api.kernel.purging import delete_some
 from yiyuebao_api.kernel.secrets import new_token, token_hash
 from yiyuebao_api.kernel.tokens import Claims, Mode
 
 _KEPT = timedelta(days=2)
 _ENDED_KEPT = timedelta(days=30)
+_SESSIONS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +163,18 @@ async def delete_sessions(tx: AsyncSession, account_id: AccountId, *, now: datet
     live.end_sessions(tx, account_id)
 
 
-async def purge(tx: AsyncSession, *, now: datetime) -> None:
-    """Forget codes and allowances after two days, sessions and their tokens a month after their end (1000 a run)."""
-    await tx.execute(delete(SmsCode).where(SmsCode.created_at < now - _KEPT))
-    await tx.execute(delete(Allowance).where(Allowance.last_at < now - _KEPT))
-    over = select(Session.id).where(Session.expires_at < now - _ENDED_KEPT).limit(1000)
-    ids = (await tx.scalars(over)).all()
-    if ids:
-        await tx.execute(delete(RefreshToken).where(RefreshToken.session_id.in_(ids)))
+async def purge(tx: AsyncSession, *, now: datetime, at_most: int) -> int:
+    """Forget codes and allowances after two days, sessions and their tokens a month after their end."""
+    codes = await delete_some(tx, SmsCode, SmsCode.created_at < now - _KEPT, at_most=at_most)
+    allowances = await delete_some(tx, Allowance, Allowance.last_at < now - _KEPT, at_most=at_most)
+    over = select(Session.id).where(Session.expires_at < now - _ENDED_KEPT).order_by(Session.expires_at)
+    ids = (await tx.scalars(over.limit(_SESSIONS_AT_ONCE))).all()
+    if not ids:
+        return max(codes, allowances)
+    tokens = await delete_some(tx, RefreshToken, RefreshToken.session_id.in_(ids), at_most=at_most)
+    if tokens < at_most:  # a session of a month has thousands of them, and goes after the last
         await tx.execute(delete(Session).where(Session.id.in_(ids)))
+    return at_most
 
 
 async def _hand_out(tx: AsyncSession, session: Session, *, now: datetime) -> Opened:

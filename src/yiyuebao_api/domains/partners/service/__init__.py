@@ -10,8 +10,9 @@ from yiyuebao_api.domains.partners.service.endpoints import (
     test_endpoint,
 )
 from yiyuebao_api.domains.partners.service.events import publish, read_feed
+from yiyuebao_api.domains.partners.service.forgetting import purge_deliveries, purge_events
 
 __all__ = [
-    "DELIVER", "create_endpoint", "delete_endpoint", "deliver", "edit_endpoint", "publish", "read_feed",
-    "recover_events", "replay_delivery", "rotate_secret", "test_endpoint",
+    "DELIVER", "create_endpoint", "delete_endpoint", "deliver", "edit_endpoint", "publish", "purge_deliveries",
+    "purge_events", "read_feed", "recover_events", "replay_delivery", "rotate_secret", "test_endpoint",
 ]  # fmt: skip
