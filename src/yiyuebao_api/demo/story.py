@@ -448,6 +448,8 @@ async def _carry_out(cast: Cast, visit_id: str, task: Json) -> Json:
     cast.travel.to(datetime.fromisoformat(task["starts_at"]))
     await nurse.refused(f"/v1/visits/{visit_id}/start", {}, "agreement-missing")
     await stage.step(she.name, APP, "阅读并签署知情同意书", "content, process, risks, rights and fee of this very service")
+    coming = (await she.get("/v1/visits", booking_id=task["booking_id"]))["items"]
+    require([each["id"] for each in coming] == [visit_id], "患者找不到要签字的这次上门。")
     signed = await sign(she, visit_id)
     stage.fact("同意", f"{signed['title']}（{signed['signer']}）", f"SHA-256 {signed['sha256'][:16]}…")
     await nurse.post(f"/v1/visits/{visit_id}/start")

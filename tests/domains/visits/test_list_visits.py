@@ -11,9 +11,10 @@ from tests.client import Api, refused
 from tests.scenes.schedules import at
 from tests.scenes.visits import Cast, make_cast, tomorrow
 from yiyuebao_api.context import Context
+from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.tokens import Mode
 
-MINE, DESK = "/v1/visits/mine", "/v1/hospital/visits"
+MINE, DESK, BOOKED = "/v1/visits/mine", "/v1/hospital/visits", "/v1/visits"
 
 
 async def ids(client: Api, url: str, **params: Any) -> list[str]:
@@ -25,8 +26,9 @@ async def ids(client: Api, url: str, **params: Any) -> list[str]:
 async def three(cast: Cast) -> list[str]:
     """Tomorrow at 10 and at 14, and the day after at 9; assigned in another order."""
     day = tomorrow()
-    late = await cast.assign(await cast.another_booking(starts_at=at(day + timedelta(days=1), "09:00")))
-    afternoon = await cast.assign(await cast.another_booking(starts_at=at(day, "14:00")))
+    same: dict[str, Any] = {"account_id": cast.booking.account_id}
+    late = await cast.assign(await cast.another_booking(starts_at=at(day + timedelta(days=1), "09:00"), **same))
+    afternoon = await cast.assign(await cast.another_booking(starts_at=at(day, "14:00"), **same))
     morning = await cast.assign()
     return [str(morning), str(afternoon), str(late)]
 
@@ -77,6 +79,29 @@ async def test_the_list_is_masked_for_the_desk_and_not_for_who_goes(cast: Cast) 
     assert for_nurse["address"]["detail"] == "滨海大道 1 号 2 栋 301"
 
 
+async def test_who_booked_finds_the_visit_of_a_booking(cast: Cast, context: Context, api: Api) -> None:
+    """The accident: agreement, code and confirmation wanted a visit's id, and no answer to a patient ever named one."""
+    assert await ids(cast.as_patient, BOOKED, booking_id=str(cast.booking.id)) == []
+    visits = await three(cast)
+    assert await ids(cast.as_patient, BOOKED) == visits
+    assert await ids(cast.as_patient, BOOKED, day=str(tomorrow())) == visits[:2]
+    assert await ids(cast.as_patient, BOOKED, booking_id=str(cast.booking.id)) == visits[:1]
+    assert await ids(cast.as_patient, BOOKED, booking_id=str(cast.booking.id), day=str(tomorrow() - timedelta(days=1))) == []
+    (seen,) = (await cast.as_patient.get(BOOKED, params={"booking_id": str(cast.booking.id)})).json()["items"]
+    assert (seen["stage"], seen["address"]["detail"]) == ("assigned", "滨海大道 1 号 2 栋 301")
+    elsewhere = await make_cast(context, api)
+    assert await ids(elsewhere.as_patient, BOOKED, booking_id=str(cast.booking.id)) == []
+
+
+async def test_a_visit_of_the_past_is_found_by_its_booking(cast: Cast) -> None:
+    """It is confirmed and reviewed days later."""
+    visit = await cast.assign()
+    clock.move(timedelta(days=3))
+    later = await cast.signed_in(Mode.PATIENT, cast.booking.account_id)
+    assert await ids(later, BOOKED) == []
+    assert await ids(later, BOOKED, booking_id=str(cast.booking.id)) == [str(visit)]
+
+
 async def test_nobody_sees_anothers(cast: Cast, context: Context, api: Api) -> None:
     await three(cast)
     elsewhere = await make_cast(context, api)
@@ -87,7 +112,7 @@ async def test_nobody_sees_anothers(cast: Cast, context: Context, api: Api) -> N
     assert await ids(await cast.signed_in(Mode.CLINICIAN), MINE) == []  # a role without a file
 
 
-@pytest.mark.parametrize("url", [MINE, DESK])
+@pytest.mark.parametrize("url", [MINE, DESK, BOOKED])
 @pytest.mark.parametrize(
     ("params", "code"),
     [
@@ -100,7 +125,7 @@ async def test_nobody_sees_anothers(cast: Cast, context: Context, api: Api) -> N
     ],
 )
 async def test_nonsense_is_refused(cast: Cast, url: str, params: dict[str, Any], code: str) -> None:
-    client = cast.as_nurse if url == MINE else cast.as_desk
+    client = {MINE: cast.as_nurse, DESK: cast.as_desk, BOOKED: cast.as_patient}[url]
     refused(await client.get(url, params=params), 422, code)
 
 
@@ -108,5 +133,7 @@ async def test_only_the_right_mode(cast: Cast, api: Api) -> None:
     refused(await cast.as_patient.get(MINE), 403, "not-allowed")
     refused(await cast.as_desk.get(MINE), 403, "not-allowed")
     refused(await cast.as_nurse.get(DESK), 403, "not-allowed")
+    refused(await cast.as_nurse.get(BOOKED), 403, "not-allowed")
+    refused(await api.get(BOOKED), 401, "unauthenticated")
     refused(await api.get(MINE), 401, "unauthenticated")
     refused(await api.get(DESK), 401, "unauthenticated")

@@ -12,6 +12,7 @@ from yiyuebao_api.domains.visits import queries
 from yiyuebao_api.domains.visits.models import Visit
 from yiyuebao_api.domains.visits.rules import Stage
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalId, PatientId, VisitId
+from yiyuebao_api.kernel.paging import Paging
 
 
 async def many_visits(cast: Cast, count: int) -> None:
@@ -27,7 +28,7 @@ async def many_visits(cast: Cast, count: int) -> None:
         rows.append(same | {
             "id": VisitId.new(), "booking_id": BookingId.new(), "hospital_id": hospital_id,
             "clinician_id": clinician_id, "clinician_account_id": account_id, "patient_id": PatientId.new(),
-            "stage": Stage.CONFIRMED,
+            "account_id": AccountId.new(), "stage": Stage.CONFIRMED,
             **{name: same[name] + shift for name in ("starts_at", "ends_at", "busy_from", "busy_until")},
         })  # fmt: skip
     async with cast.database.begin() as tx:
@@ -47,7 +48,9 @@ async def test_everything_goes_by_index(cast: Cast) -> None:
         await queries.visits_on(tx, [nurse.id], first, last, but=booking.id)
         await queries.who_knows(tx, booking.patient_id, booking.hospital_id)
         await queries.lock_visit_of(tx, booking.id)
+        await queries.list_visits_of_account(tx, booking.account_id, Paging(20, None), first=first, last=last)
     plans = (await statements.plans())["visit"]
     used = [plan["key"] for plan in plans]
-    assert used == ["ix_visit_person", "ix_visit_clinician", "ix_visit_patient", "uq_visit_booking_id"]
+    assert used[:4] == ["ix_visit_person", "ix_visit_clinician", "ix_visit_patient", "uq_visit_booking_id"]
+    assert set(used[4].split("|")) <= {"ix_visit_account", "uq_visit_booking_id"}  # few bookings: by way of theirs
     assert all(int(plan["rows"]) <= 30 for plan in plans)

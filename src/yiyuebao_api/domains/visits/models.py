@@ -39,6 +39,7 @@ class Visit(Model):
         Index("ix_visit_clinician", "clinician_id", "busy_from"),
         Index("ix_visit_person", "clinician_account_id", "busy_from"),
         Index("ix_visit_hospital", "hospital_id", "starts_at", "id"),
+        Index("ix_visit_account", "account_id", "starts_at", "id"),
         Index("ix_visit_patient", "patient_id", "hospital_id"),
         CheckConstraint("busy_from <= starts_at AND starts_at < ends_at AND busy_from <= busy_until", name="order"),
     )

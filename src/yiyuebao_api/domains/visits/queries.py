@@ -115,6 +115,17 @@ async def list_visits_of_clinician(
     return await _earliest_first(tx, statement, paging, first, last)
 
 
+async def list_visits_of_account(
+    tx: AsyncSession, account_id: AccountId, paging: Paging, *, first: datetime | None, last: datetime | None,
+    booking_id: BookingId | None = None,
+) -> Sequence[VisitSheet]:  # fmt: skip
+    """Visits this account booked, or the one of a booking of its own, earliest first, one more than asked."""
+    statement = _sheets().where(Visit.account_id == account_id)
+    if booking_id is not None:
+        statement = statement.where(Visit.booking_id == booking_id)
+    return await _earliest_first(tx, statement, paging, first, last)
+
+
 async def list_visits_of_hospital(
     tx: AsyncSession, hospital_id: HospitalId, paging: Paging, *, first: datetime, last: datetime | None,
     stage: Stage | None = None,
@@ -130,10 +141,11 @@ async def _earliest_first(
     tx: AsyncSession,
     statement: Sheets,
     paging: Paging,
-    first: datetime,
+    first: datetime | None,
     last: datetime | None,
 ) -> Sequence[VisitSheet]:
-    statement = statement.where(Visit.starts_at >= first)
+    if first is not None:
+        statement = statement.where(Visit.starts_at >= first)
     if last is not None:
         statement = statement.where(Visit.starts_at < last)
     if after := paging.after(str, VisitId):

@@ -264,6 +264,19 @@ async def show_agreement(seen: SeenVisit, tx: Tx, now: Now) -> AgreementOut:
 # ── the patient ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@app.get("", summary="我的上门服务", responses=refuses(InvalidCursor))
+async def list_booked_visits(
+    caller: Patient, paging: Pages, tx: Tx, now: Now, day: OfDay = None,
+    booking_id: Annotated[BookingId | None, Query(description="The visit of that booking, whenever it is.")] = None,
+) -> Page[VisitOut]:  # fmt: skip
+    """Who comes to the people I care for, and when, earliest first; a booking has one as soon as somebody was assigned."""
+    first, last = (None, None) if booking_id is not None and day is None else _period(day, now)
+    sheets = await queries.list_visits_of_account(
+        tx, caller.account_id, paging, first=first, last=last, booking_id=booking_id
+    )
+    return _page(sheets, paging, Viewer.PATIENT, now)
+
+
 @app.post(
     "/{visit_id}/agreement", summary="签署服务知情同意书",
     responses=refuses(
