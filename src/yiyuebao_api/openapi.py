@@ -55,12 +55,76 @@ TAGS = {
 _DESCRIPTION = """
 金额为整数分（`…_fen`），时间为 RFC 3339（`+08:00`），编号为带前缀的字符串。
 
-- Amounts are whole fen, times RFC 3339 with `+08:00`, ids prefixed strings.
-- Refusals are RFC 9457 `application/problem+json`; switch on `code`. `Accept-Language: en` gives English words.
-- Every POST with a JSON body accepts an `Idempotency-Key`; where it is listed as a parameter it is required.
+- Amounts are whole fen, times RFC 3339 with `+08:00`, ids prefixed strings, distances metres.
+- Refusals are RFC 9457 `application/problem+json`; switch on `code`, show `detail`. `Accept-Language: en` gives English words.
+- Every POST with a JSON body accepts an `Idempotency-Key`: the same key and body again give the same answer, once, whatever
+  crashed in between. Where it is listed as a parameter it is required.
 - Lists: `?limit=&cursor=`, `next_cursor` is null on the last page.
-- Every answer carries `X-Request-Id`.
+- What can be edited carries an `ETag`; PUT needs it as `If-Match`: 428 without it, 412 when somebody else was faster.
+- Unknown fields of a body are refused (422). What is not yours is not there (404).
+- Every answer carries `X-Request-Id`; 429 and 503 carry `Retry-After`, in seconds: the same request may be sent again then.
+- Values of enumerations may be added; show one that you do not know as it is.
 """
+_GUIDES = {
+    "app.json": """
+## 从登录到确认 · a client from nothing
+
+1. **登录 Sign in.** `POST /v1/accounts/sms-codes`, then `POST /v1/accounts/sessions`; in the mini-program
+   `POST /v1/accounts/sessions/wechat`. The access token goes into `Authorization: Bearer …` and lives `expires_in` seconds;
+   after a 401 `POST /v1/accounts/tokens/refresh` once (a refresh token works once), and ask to sign in if that is refused.
+   A token carries one mode: an account begins as `patient`; staff change to `clinician` with `POST /v1/accounts/mode`.
+2. **就诊人与地址 People and places.** `POST /v1/patients`, `POST /v1/patients/addresses`. Real name (`real_name` must be
+   `verified` to book at home): photographs to `POST /v1/files`, `POST /v1/identities/card-reading` fills in the form,
+   `POST /v1/identities` submits it, a person decides.
+3. **找服务 Find.** `GET /v1/nearby/services` (or `/v1/nearby/hospitals`), `GET /v1/catalogue/services/{service_id}`,
+   `GET /v1/schedules/slots`.
+4. **报价 Quote.** `POST /v1/bookings/quote` with the very body of the booking: content, price lines, policy. Nothing is saved.
+5. **同意 Consent.** A feature that needs one answers 403 `consent-missing` with `purpose` and `notice_id`: show
+   `GET /v1/consents/notices/{notice_id}`, then `POST /v1/consents`, then send the same request again.
+6. **预约并支付 Book and pay.** `POST /v1/bookings` (the quote's body and its `service_version_id`) holds the place until
+   `hold_until`; `POST /v1/bookings/{booking_id}/payment` answers `parameters` for `wx.requestPayment` or the app's SDK. What the
+   phone says afterwards is not the truth: read the booking until it is `paid`; it is a matter of seconds.
+7. **上门 The visit.** `held → paid → accepted → assigned → under_way → done → closed`, or `expired`, `cancelled`, `refused`;
+   `visit_stage` tells how far the visit is. Before it starts, `GET` and `POST /v1/visits/{visit_id}/agreement`; afterwards
+   `POST /v1/visits/{visit_id}/confirm` and `POST /v1/bookings/{booking_id}/review`. A booking's visit is found with
+   `GET /v1/visits?booking_id=…` as soon as somebody was assigned.
+8. **在线咨询 Consult.** `GET /v1/consultations/offers`, `POST /v1/consultations`, its `…/payment`; then talk over the live socket
+   (`openapi/live.json`, ticket from `POST /v1/consultations/live-tickets`) or over `…/messages`: the same messages, the same ids.
+""",
+    "hospital.json": """
+## 医院端 · a hospital's back end
+
+Sign in with `POST /v1/accounts/sessions/password` (`app.json`); the token names the hospital, so no request does. A new booking is
+a notice and a webhook: `GET /v1/hospital/bookings`, `…/accept` or `…/refuse`, then `GET /v1/hospital/visits/candidates` and
+`POST /v1/hospital/visits`. Paths under `/v1/operator/` are the platform's.
+""",
+    "partner.json": """
+## 验签 · verifying
+
+Standard Webhooks: HMAC-SHA256 over `id.timestamp.body` with the endpoint's secret (`whsec_…`, base64 after the prefix). Refuse a
+timestamp more than five minutes off, remember `webhook-id`, answer 2xx within 15 s and work afterwards. What was not answered with
+2xx is sent again, with the same id, later and later, for three days. Names, phones and addresses are never in an event.
+""",
+}
+_CALLERS = {
+    "anyone": "任何人，无需登录 · anyone",
+    "member": "任何已登录者 · anybody signed in, in any mode",
+    "patient": "患者 · mode `patient`",
+    "clinician": "医护 · mode `clinician`",
+    "desk": "医院后台 · mode `desk`",
+    "operator": "平台运营 · mode `operator`",
+    "auditor": "审计 · mode `auditor`",
+}
+_SUCCESSES = {
+    "200": "成功 · Done",
+    "201": "已创建 · Created",
+    "202": "已受理 · Taken, and done soon",
+    "204": "成功，无内容 · Done, with nothing to tell",
+}
+_HEADERS = {
+    "idempotency-key": ("Idempotency-Key", "book-7f3c2a90"),
+    "if-match": ("If-Match", '"3"'),
+}
 
 
 def whole(app: FastAPI) -> dict[str, Any]:
@@ -118,12 +182,12 @@ def _text(document: dict[str, Any]) -> str:
 
 def _info(name: str) -> dict[str, str]:
     title, summary = _TITLES[name]
-    return {"title": title, "summary": summary}
+    return {"title": title, "summary": summary, "description": _DESCRIPTION.strip() + "\n\n" + _GUIDES[name].strip()}
 
 
 def _generated() -> dict[str, Any]:
     return get_openapi(
-        title=_TITLES["app.json"][0], version=__version__, summary=_TITLES["app.json"][1], description=_DESCRIPTION.strip(),
+        title=_TITLES["app.json"][0], version=__version__, summary=_TITLES["app.json"][1], description=_info("app.json")["description"],
         routes=[route for router in api.routers() for route in router.routes],
         contact={"name": "医约宝 API", "url": "https://yiyuebao.example/support"},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -141,12 +205,29 @@ def _finished(document: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     examples: dict[str, Any] = document["components"].setdefault("examples", {})
+    callers = {each.name: each.callers for each in api.operations()}
     for operation in _operations(document):
         operation.setdefault("security", [])
-        for response in operation["responses"].values():
+        words = "；".join(_CALLERS[each] for each in callers[operation["operationId"]])
+        operation["description"] = f"{operation['description']}\n\n**调用身份 Caller**：{words}"
+        for parameter in operation.get("parameters", []):
+            _name_header(parameter)
+        for status, response in operation["responses"].items():
+            if status in _SUCCESSES:
+                response["description"] = _SUCCESSES[status]
             _share(response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}), examples)
+    for scheme in document["components"]["securitySchemes"].values():
+        scheme["description"] = "`access_token` of `POST /v1/accounts/sessions…`; it lives fifteen minutes and carries one mode."
     document["webhooks"] = _webhooks(schemas)
     return document
+
+
+def _name_header(parameter: dict[str, Any]) -> None:
+    """A header we ask for is required, whatever FastAPI read from the signature: its absence has a refusal of its own."""
+    if parameter["in"] == "header":
+        name, shown = _HEADERS[parameter["name"]]
+        shape = {key: value for key, value in parameter["schema"]["anyOf"][0].items() if key != "title"}
+        parameter.update(name=name, required=True, schema={**shape, "examples": [shown]})
 
 
 def _share(told: dict[str, Any], examples: dict[str, Any]) -> None:

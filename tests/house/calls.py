@@ -45,7 +45,7 @@ def call_of(app: FastAPI, method: str, path: str) -> Call:
             case "query", _:
                 optional.append(parameter["name"])
             case "header", _:
-                headers[parameter["name"]] = '"1"' if parameter["name"] == "if-match" else "a-key-of-my-own"
+                headers[parameter["name"].lower()] = '"1"' if parameter["name"] == "If-Match" else "a-key-of-my-own"
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     body = None if content is None else _held(document, content["schema"])["examples"][0]
     return Call(method, path, values, query, tuple(optional), headers, json.loads(json.dumps(body)))
