@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -91,7 +91,7 @@ def _match_below(
 
 
 def _serve_docs(app: FastAPI) -> None:
-    """`/docs` and `/redoc` with assets of our own, so that they work without the Internet."""
+    """`/docs` and `/redoc` with assets of our own, so that they work without the Internet; `/` leads to the first."""
     assets = Path(fastapi_offline.__file__).parent / "static"
     app.mount("/docs/assets", StaticFiles(directory=assets), name="docs-assets")
 
@@ -111,6 +111,11 @@ def _serve_docs(app: FastAPI) -> None:
             redoc_favicon_url="/docs/assets/favicon.png", with_google_fonts=False,
         )  # fmt: skip
 
-    pages: dict[str, Callable[[Request], Awaitable[Any]]] = {"/openapi.json": document, "/docs": swagger, "/redoc": redoc}
+    async def front(request: Request) -> Response:
+        return RedirectResponse("/docs")
+
+    pages: dict[str, Callable[[Request], Awaitable[Any]]] = {
+        "/": front, "/openapi.json": document, "/docs": swagger, "/redoc": redoc,
+    }  # fmt: skip
     for path, page in pages.items():
         app.add_route(path, page, include_in_schema=False)

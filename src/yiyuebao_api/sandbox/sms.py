@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from yiyuebao_api.sandbox import faults
@@ -91,6 +91,8 @@ def routes() -> list[BaseRoute]:
 
 
 async def serve(request: Request) -> Response:
+    if request.method == "GET" and "x-acs-action" not in request.headers and not request.url.query:
+        return RedirectResponse("/_sandbox/")  # a person in a browser: the service itself would be called with an action
     body = await request.body()
     if refused := _wrongly_signed(request, body):
         return _rejected(refused)

@@ -182,3 +182,10 @@ async def test_a_recorded_request_is_worth_nothing(sender: AliyunSms, dysms: San
     assert await send(body, x_acs_date="2020-01-01T00:00:00Z") == "InvalidTimeStamp.Expired"
     assert await send(body, authorization="ACS3-HMAC-SHA256 nothing") == "IncompleteSignature"
     assert len(inbox(dysms)) == 1
+
+
+async def test_a_person_who_opens_the_sandbox_s_address_is_led_to_its_page(dysms: Sandboxed) -> None:
+    """The accident: a browser at the sandbox's front door was told to look for trouble at a provider's site."""
+    async with httpx.AsyncClient(base_url=dysms.base_url, trust_env=False) as browser:
+        answer = await browser.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/_sandbox/")
