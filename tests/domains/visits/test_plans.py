@@ -53,4 +53,4 @@ async def test_everything_goes_by_index(cast: Cast) -> None:
     used = [plan["key"] for plan in plans]
     assert used[:4] == ["ix_visit_person", "ix_visit_clinician", "ix_visit_patient", "uq_visit_booking_id"]
     assert set(used[4].split("|")) <= {"ix_visit_account", "uq_visit_booking_id"}  # few bookings: by way of theirs
-    assert all(int(plan["rows"]) <= 30 for plan in plans)
+    assert all(int(str(plan["rows"]).split()[0]) <= 30 for plan in plans)  # "1 (0%)" with a filter by a second index
