@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "booked_visits_1"
-down_revision = "PREVIOUS"
+down_revision = "consultations_pilots"
 branch_labels = None
 depends_on = None
 
