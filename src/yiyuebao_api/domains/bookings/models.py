@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, Decision, Dependence, VisitStage
 from yiyuebao_api.domains.catalogue.rules import Place
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import (
     AccountId,
@@ -62,6 +63,7 @@ class Booking(Model):
     screening: Mapped[dict[str, Any] | None] = mapped_column(
         SealedJson("booking.screening"), comment="answers, eligibility, allergies, medication, companion; sealed (RULE-43)"
     )
+    staff_sex: Mapped[Sex | None] = mapped_column(comment="the patient wishes for a man or a woman (RULE-46); null: anybody")
     starts_at: Mapped[datetime] = mapped_column(comment="planned start")
     ends_at: Mapped[datetime] = mapped_column(comment="planned end, without buffers")
     state: Mapped[BookingState] = mapped_column(comment="see rules.MOVES; held is read together with hold_until")

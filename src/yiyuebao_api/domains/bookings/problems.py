@@ -96,6 +96,17 @@ class QuoteOutdated(Problem):
     )
 
 
+class StaffSexNotOffered(Problem):
+    """RULE-46: a wish is promised only when somebody can keep it."""
+
+    status, code = 409, "staff-sex-not-offered"
+    title = Words("暂无符合要求的人员", "Nobody of that sex")
+    detail = Words(
+        "该医院当日没有可上门的{wished}医护人员，请取消人员性别要求，或选择其他医院。",
+        "The hospital has no {wished} clinician who may be sent on that day; drop the wish or choose another hospital.",
+    )
+
+
 class AddressNeeded(Problem):
     status, code = 422, "address-needed"
     title = Words("请选择上门地址", "Address needed")

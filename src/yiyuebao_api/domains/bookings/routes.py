@@ -30,6 +30,7 @@ from yiyuebao_api.domains.bookings.problems import (
     ReviewAlreadyAnswered,
     ReviewPeriodOver,
     ScreeningIncomplete,
+    StaffSexNotOffered,
     TooLateToReschedule,
     TooManyHolds,
     VisitAlreadyArrived,
@@ -81,7 +82,7 @@ operator = APIRouter(prefix="/v1/operator/bookings", tags=["bookings"], route_cl
 
 _OFFER = (
     NotFound, PatientNotVerified, AddressNeeded, ServiceNotOffered, PlaceNotOffered, OutOfArea, PatientAlreadyBooked,
-    SlotNotOffered, EmergencyFirst, ScreeningIncomplete, ExcludedByAnswers, NotEligible, FileNotFound,
+    SlotNotOffered, EmergencyFirst, ScreeningIncomplete, ExcludedByAnswers, NotEligible, FileNotFound, StaffSexNotOffered,
 )  # fmt: skip
 _ONCE = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInProgress)
 
@@ -183,13 +184,19 @@ async def cancel_booking(caller: Patient, booking: OwnBooking, body: ReasonIn, t
     "/{booking_id}/reschedule", summary="改期",
     responses=refuses(
         NotFound, BookingStateRefused, BookingExpired, TooLateToReschedule, RescheduledTooOften, ServiceNotOffered,
-        PatientAlreadyBooked, SlotTaken, SlotNotOffered,
+        PatientAlreadyBooked, SlotTaken, SlotNotOffered, StaffSexNotOffered,
     ),
 )  # fmt: skip
 async def reschedule_booking(caller: Patient, booking: OwnBooking, body: RescheduleIn, tx: Tx, now: Now) -> BookingOut:
     """Move to another free time, until somebody is assigned and in good time before the old start."""
     moved = await service.reschedule_booking(tx, booking.id, body.starts_at, account_id=caller.account_id, now=now)
     return await _out(tx, moved, now)
+
+
+@router.post("/{booking_id}/accept-any-staff", summary="不再要求人员性别", responses=refuses(NotFound, BookingStateRefused))
+async def accept_any_staff(caller: Patient, booking: OwnBooking, tx: Tx, now: Now) -> BookingOut:
+    """Drop the wish for a woman or a man, until somebody is assigned; the hospital is told."""
+    return await _out(tx, await service.accept_any_staff(tx, booking.id, account_id=caller.account_id, now=now), now)
 
 
 @router.post(
@@ -311,7 +318,7 @@ def _wish(body: BookIn) -> service.Wish:
     )  # fmt: skip
     return service.Wish(
         body.service_id, body.place, body.starts_at, body.patient_id, body.address_id, told,
-        quoted=body.service_version_id,
+        quoted=body.service_version_id, staff_sex=body.staff_sex,
     )  # fmt: skip
 
 

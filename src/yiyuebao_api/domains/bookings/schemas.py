@@ -25,6 +25,7 @@ from yiyuebao_api.domains.catalogue.rules import Eligibility, Place
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import FilePurpose
 from yiyuebao_api.domains.files.schemas import FileLinkOut
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.ids import (
     AddressId,
     AssessmentId,
@@ -74,6 +75,7 @@ class BookIn(In):
     starts_at: Moment
     patient_id: PatientId
     address_id: AddressId | None = Field(None, description="Needed at home, not allowed at the hospital.")
+    staff_sex: Sex | None = Field(None, description="A wish for a woman or a man (RULE-46), promised when booked; null: anybody.")
     note: Note | None = None
     eligibility: list[Eligibility] = Field(
         default_factory=list, max_length=10, description="Why the patient needs a visit at home (RULE-40)."
@@ -277,6 +279,7 @@ class BookingOut(Out):
     service_version_id: ServiceVersionId = Field(description="In which version it was booked (RULE-37).")
     service_name: str
     place: Place
+    staff_sex: Sex | None = Field(description="Who comes is of that sex; null: anybody.")
     starts_at: Moment
     ends_at: Moment
     patient_id: PatientId
@@ -304,7 +307,7 @@ class BookingOut(Out):
             id=booking.id, order_no=booking.order_no, state=effective(booking.state, booking.hold_until, now),
             visit_stage=booking.visit_stage, hospital_id=booking.hospital_id, site_id=booking.site_id,
             service_id=booking.service_id, service_version_id=booking.service_version_id,
-            service_name=booking.service_name, place=booking.place,
+            service_name=booking.service_name, place=booking.place, staff_sex=booking.staff_sex,
             starts_at=booking.starts_at, ends_at=booking.ends_at, patient_id=booking.patient_id,
             patient_name=masked_name(contact["name"]) if masked else contact["name"],
             contact_phone=masked_phone(contact["phone"]) if masked else contact["phone"],

@@ -18,6 +18,7 @@ from yiyuebao_api.domains.clinicians.models import (
     Qualification,
 )
 from yiyuebao_api.domains.clinicians.rules import QualificationKind, QualificationState
+from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, HospitalId, QualificationId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
@@ -101,6 +102,14 @@ async def list_staff(
     if kind is not None:
         statement = statement.where(Clinician.kind == kind)
     return (await tx.scalars(newest_first(statement, Clinician.id, ClinicianId, paging))).all()
+
+
+async def list_verified_of(tx: AsyncSession, hospital_id: HospitalId, sex: Sex) -> Sequence[Clinician]:
+    """A hospital's verified staff of one sex; whether each may be sent on some day is the caller's question."""
+    mine = select(Clinician).where(
+        Clinician.hospital_id == hospital_id, Clinician.state == ClinicianState.VERIFIED, Clinician.sex == sex
+    )
+    return (await tx.scalars(mine.order_by(Clinician.id))).all()
 
 
 async def list_by_state(tx: AsyncSession, paging: Paging, *, state: ClinicianState) -> Sequence[Clinician]:

@@ -18,6 +18,7 @@ _OTHER = English("News for you", "Something has changed; open it for the details
 ENGLISH: Mapping[str, English] = {
     "booking.accept_soon": English("A booking waits", "Please accept or refuse it soon, or it ends and all of it goes back."),
     "booking.accepted": English("Booking accepted", "The hospital has accepted the booking and will send somebody."),
+    "booking.any_staff": English("A wish was dropped", "The patient no longer asks for a woman or a man; send whoever may go."),
     "booking.assigned": English("Somebody is assigned", "It is settled who comes; open the booking to see who."),
     "booking.cancelled": English("Booking cancelled", "The booking is cancelled; what was paid goes back as its terms say."),
     "booking.expired": English("Booking lapsed", "It was not paid in time, and the place is free again."),

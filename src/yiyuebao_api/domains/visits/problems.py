@@ -38,6 +38,17 @@ class ClinicianFullyBooked(Problem):
     )
 
 
+class OtherSexWished(Problem):
+    """RULE-46."""
+
+    status, code = 409, "other-sex-wished"
+    title = Words("与患者的人员性别要求不符", "Another sex was wished for")
+    detail = Words(
+        "患者要求由特定性别的人员服务，该人员不符；请改派他人，或请患者在预约中取消要求。",
+        "The patient wished for somebody of the other sex; choose somebody else, or ask the patient to drop the wish.",
+    )
+
+
 class VisitStepOutOfOrder(Problem):
     status, code = 409, "visit-step-out-of-order"
     title = Words("步骤顺序不符", "Not the next step")

@@ -32,6 +32,7 @@ from yiyuebao_api.domains.visits.problems import (
     ClinicianBusy,
     ClinicianFullyBooked,
     ClinicianOnLeave,
+    OtherSexWished,
     RecordAlreadyWritten,
     SignatureNeeded,
     VisitStepOutOfOrder,
@@ -85,7 +86,7 @@ OfDay = Annotated[
     Day | None, Query(description="A day in Shanghai; without it: today and everything after.", examples=["2026-11-25"])
 ]
 NO_BODY = StepIn()
-UNSUITABLE = (ClinicianUnqualified, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked)
+UNSUITABLE = (ClinicianUnqualified, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished)
 
 
 def _period(day: Day | None, now: datetime) -> tuple[datetime, datetime | None]:

@@ -20,6 +20,7 @@ from yiyuebao_api.domains.visits.problems import (
     ClinicianBusy,
     ClinicianFullyBooked,
     ClinicianOnLeave,
+    OtherSexWished,
     SignatureNeeded,
     VisitStepOutOfOrder,
 )
@@ -141,7 +142,7 @@ def is_on_duty(shifts: Sequence[Shift], starts_at: datetime, ends_at: datetime) 
 
 
 class Blocker(StrEnum):
-    """One reason why a clinician cannot be sent to a visit; all but the last three are clauses of the gate."""
+    """One reason why a clinician cannot be sent to a visit; all but the last four are clauses of the gate."""
 
     NOT_VERIFIED = Clause.NOT_VERIFIED.value
     ADVERSE_RECORD = Clause.ADVERSE_RECORD.value
@@ -161,6 +162,7 @@ class Blocker(StrEnum):
     BUSY = "busy"
     ON_LEAVE = "on_leave"
     FULLY_BOOKED = "fully_booked"
+    OTHER_SEX = "other_sex"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class Standing:
     on_leave: bool
     visits_that_day: int
     most_visits: int | None
+    other_sex: bool = False
 
     @property
     def is_fully_booked(self) -> bool:
@@ -184,11 +187,12 @@ class Standing:
         found += [Blocker.ON_LEAVE] if self.on_leave else []
         found += [Blocker.BUSY] if self.busy else []
         found += [Blocker.FULLY_BOOKED] if self.is_fully_booked else []
+        found += [Blocker.OTHER_SEX] if self.other_sex else []
         return found
 
 
 def check_may_be_sent(standing: Standing) -> None:
-    """Raises ClinicianUnqualified with every failing clause, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked."""
+    """Raises ClinicianUnqualified with every failing clause, and one problem for each of the other blockers (RULE-46)."""
     if standing.clauses:
         raise ClinicianUnqualified(clauses=[clause.value for clause in standing.clauses])
     if standing.on_leave:
@@ -197,6 +201,8 @@ def check_may_be_sent(standing: Standing) -> None:
         raise ClinicianBusy
     if standing.is_fully_booked:
         raise ClinicianFullyBooked(most=standing.most_visits)
+    if standing.other_sex:
+        raise OtherSexWished
 
 
 # ── what is agreed to before it begins (RULE-47) ─────────────────────────────────────────────────────────────────────

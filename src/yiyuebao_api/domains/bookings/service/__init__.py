@@ -18,9 +18,11 @@ from yiyuebao_api.domains.bookings.service.money import (
 from yiyuebao_api.domains.bookings.service.offer import Wish, create_booking, quote_booking, reschedule_booking
 from yiyuebao_api.domains.bookings.service.proofs import list_proofs
 from yiyuebao_api.domains.bookings.service.reviews import answer_review, fold_review, review_booking
+from yiyuebao_api.domains.bookings.service.staff import accept_any_staff
 
 __all__ = [
     "Wish",
+    "accept_any_staff",
     "accept_booking",
     "answer_review",
     "assess_booking",

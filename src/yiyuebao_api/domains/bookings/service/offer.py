@@ -35,6 +35,7 @@ from yiyuebao_api.domains.bookings.rules import (
 from yiyuebao_api.domains.bookings.service.acceptance import await_acceptance
 from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
 from yiyuebao_api.domains.bookings.service.proofs import require_proof
+from yiyuebao_api.domains.bookings.service.staff import require_staff
 from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
 from yiyuebao_api.domains.catalogue import rules as catalogue
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
@@ -49,7 +50,7 @@ from yiyuebao_api.domains.hospitals.queries import require_hospital, require_sit
 from yiyuebao_api.domains.hospitals.rules import ServiceArea, covers
 from yiyuebao_api.domains.patients.models import Address, Patient
 from yiyuebao_api.domains.patients.queries import require_address, require_patient
-from yiyuebao_api.domains.patients.rules import RealName
+from yiyuebao_api.domains.patients.rules import RealName, Sex
 from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.schedules.problems import SlotNotOffered
 from yiyuebao_api.kernel import clock, outbox
@@ -79,6 +80,7 @@ class Wish:
     address_id: AddressId | None
     told: Told
     quoted: ServiceVersionId | None = None
+    staff_sex: Sex | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ async def reschedule_booking(
     Until somebody is assigned, in good time before the old start and not too often, to a slot that is free and still
     offered. Locks the booking, the account (its patients' other bookings are looked at), then the schedule's days.
     Raises BookingStateRefused, BookingExpired, TooLateToReschedule, RescheduledTooOften, ServiceNotOffered, SlotTaken,
-    SlotNotOffered, PatientAlreadyBooked.
+    SlotNotOffered, PatientAlreadyBooked, StaffSexNotOffered.
     """
     booking = await queries.lock_booking(tx, booking_id)
     if effective(booking.state, booking.hold_until, now) is BookingState.EXPIRED:
@@ -168,6 +170,7 @@ async def reschedule_booking(
     if await queries.overlaps(tx, booking.patient_id, starts_at, new_end, now, but=booking.id):
         raise PatientAlreadyBooked
     service, _ = await require_offer(tx, booking.service_id, on=starts_at.astimezone(clock.SHANGHAI).date())
+    await require_staff(tx, booking.hospital_id, booking.staff_sex, starts_at.astimezone(clock.SHANGHAI).date())
     version = await require_version(tx, booking.service_version_id)
     claim_id = ClaimId.new()
     claim = await schedules.claim_place(
@@ -202,6 +205,7 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
         missing = missing_proofs(asked, [(each.purpose, each.created_at) for each in proofs], now)
         if missing:
             raise ScreeningIncomplete(missing=missing)
+    await require_staff(tx, service.hospital_id, wish.staff_sex, day)
     address = None
     if wish.address_id is not None:
         address = await require_address(tx, account_id, wish.address_id)
@@ -248,7 +252,7 @@ def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, 
         service_id=offer.service.id, service_version_id=offer.version.id, service_code=offer.service.code,
         service_name=offer.version.name, place=wish.place, address_id=address.id if address else None, address=snapshot,
         contact={"name": patient.name, "phone": patient.phone}, note=wish.told.note,
-        screening=wish.told.as_row(offer.review), starts_at=wish.starts_at,
+        screening=wish.told.as_row(offer.review), staff_sex=wish.staff_sex, starts_at=wish.starts_at,
         ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
         total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, accept_by=None,
         desk_reminded_at=None, reschedules=0, refunded_fen=Fen(0), refund_due_fen=Fen(0), created_at=now,

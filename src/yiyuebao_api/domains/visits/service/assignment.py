@@ -50,7 +50,7 @@ async def assign_visit(
     """Send a clinician of the hospital to an accepted booking (RULE-22, 45, 46); once more is the same visit.
 
     Locks the booking, its visit and the person. Raises NotFound, BookingNotAssignable, AssessmentNeeded, ClinicianUnqualified,
-    ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked.
+    ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished.
     """
     await require_hospital_booking(tx, hospital_id, booking_id)
     clinician = await require_clinician_of(tx, hospital_id, clinician_id)
@@ -205,6 +205,7 @@ async def _standings(
         each.id: Standing(
             clauses=may_serve(each, day), busy=each.account_id in busy, on_leave=each.id in away,
             visits_that_day=counts[each.id], most_visits=most_visits(_shifts(rosters, each.id), day),
+            other_sex=booking.staff_sex not in (None, each.sex),
         )
         for each in staff
     }, rosters  # fmt: skip
