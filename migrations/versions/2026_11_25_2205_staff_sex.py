@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "bookings_staff_sex"
-down_revision = "bookings_accept_by"
+down_revision = "booked_visits_1"
 branch_labels = None
 depends_on = None
 
