@@ -18,9 +18,10 @@ from tests.scenes.privacy import ASKED, code_for, do_jobs
 from yiyuebao_api import wiring
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.files.rules import Purpose
+from yiyuebao_api.domains.files.service import ATTEMPT_LIFE
 from yiyuebao_api.domains.privacy import service
 from yiyuebao_api.domains.privacy.models import Export
-from yiyuebao_api.domains.privacy.rules import ATTEMPT_LIFE, EXPORT_LIFE, ExportState
+from yiyuebao_api.domains.privacy.rules import EXPORT_LIFE, ExportState
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.ids import ExportId
 

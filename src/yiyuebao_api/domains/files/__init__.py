@@ -1,7 +1,7 @@
 """Files: pictures and documents that people upload, who owns them and what they are for.
 
 Words: 文件 = *file* · 图片 = *picture* · 文档 = *document* · 用途 = *purpose* · 缩略图 = *thumbnail* · 原件 = *original* ·
-下载链接 = *signed link* · 使用中 = *kept*.
+下载链接 = *signed link* · 使用中 = *kept* · 归档包 = *archive*.
 
 States: `uploading → ready → deleting`, then the row is gone. Each step is committed before the next begins: the row
 before its objects, the objects before `ready`, `deleting` before the objects go. A process killed between two steps

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from yiyuebao_api.domains.privacy.rules import PREFIX, ExportState
+from yiyuebao_api.domains.privacy.rules import ExportState
 from yiyuebao_api.kernel.database import Model
 from yiyuebao_api.kernel.ids import AccountId, ExportId, RowId
 from yiyuebao_api.kernel.secrets import Sealed
@@ -39,8 +39,3 @@ class Export(Model):
         if self.state is ExportState.READY and self.expires_at is not None and self.expires_at <= now:
             return ExportState.EXPIRED
         return self.state
-
-
-def object_name(attempt: RowId) -> str:
-    """Each attempt writes an object of its own."""
-    return f"{PREFIX}/{attempt}"

@@ -7,8 +7,6 @@ from enum import StrEnum
 
 #: How long a finished copy can be fetched.
 EXPORT_LIFE = timedelta(days=7)
-#: An object that no row names is a killed attempt's; longer than any attempt takes.
-ATTEMPT_LIFE = timedelta(hours=1)
 PREFIX = "exports"
 
 

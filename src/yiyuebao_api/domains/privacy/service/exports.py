@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import zipfile
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
 from yiyuebao_api.domains.files import service as files
@@ -18,17 +16,15 @@ from yiyuebao_api.domains.files.models import FileKind
 from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.privacy import queries
 from yiyuebao_api.domains.privacy.holdings import HOLDINGS
-from yiyuebao_api.domains.privacy.models import Export, object_name
+from yiyuebao_api.domains.privacy.models import Export
 from yiyuebao_api.domains.privacy.problems import ExportExpired, ExportNotReady, ExportPending
-from yiyuebao_api.domains.privacy.rules import ATTEMPT_LIFE, EXPORT_LIFE, PREFIX, ExportState
+from yiyuebao_api.domains.privacy.rules import EXPORT_LIFE, PREFIX, ExportState
 from yiyuebao_api.domains.privacy.service.proof import prove
-from yiyuebao_api.gateways import ProviderRefused, ProviderUnavailable
 from yiyuebao_api.gateways.object_store import ObjectStore
-from yiyuebao_api.kernel import envelope, outbox
-from yiyuebao_api.kernel.clock import SHANGHAI
+from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin, is_duplicate
-from yiyuebao_api.kernel.ids import AccountId, ExportId, Id, RowId
-from yiyuebao_api.kernel.problems import NotFound, ProviderDown
+from yiyuebao_api.kernel.ids import AccountId, ExportId, RowId
+from yiyuebao_api.kernel.problems import NotFound
 
 _SWEPT_AT_ONCE = 100
 _READ_ME = (
@@ -37,7 +33,6 @@ _READ_ME = (
     "files/        您上传的图片与文件 · what you uploaded\n"
     "kept.json     注销账户后各类数据的去向 · what becomes of it when the account is closed\n"
 )
-log = structlog.get_logger()
 
 
 async def ask_for_export(begin: Begin, account_id: AccountId, code: str, *, now: datetime) -> Export:
@@ -79,14 +74,13 @@ async def make_export(begin: Begin, store: ObjectStore, export_id: ExportId, *, 
         except NotFound:  # swept a moment ago
             continue
     packed = await asyncio.to_thread(_packed, held, pictures)
-    attempt, data_key = RowId.new(), envelope.new_data_key()
-    name = object_name(attempt)
-    await store.put(name, await asyncio.to_thread(envelope.seal, data_key, name, packed))
+    made = await files.put_archive(store, PREFIX, packed)
     async with begin() as tx:
         export = await queries.lock_export(tx, export_id)
         if export is None or export.state is not ExportState.PENDING:  # another attempt was faster; the sweep takes ours
             return
-        export.state, export.pending_for, export.attempt, export.data_key = ExportState.READY, None, attempt, data_key
+        export.state, export.pending_for = ExportState.READY, None
+        export.attempt, export.data_key = made.attempt, made.data_key
         export.size_bytes, export.made_at, export.expires_at = len(packed), now, now + EXPORT_LIFE
         await notices.tell_account(
             tx, export.account_id, "privacy.export_ready", title="个人信息副本已生成",
@@ -99,29 +93,12 @@ def _packed(held: Mapping[str, list[dict[str, Any]]], pictures: Mapping[str, byt
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
         box.writestr("README.txt", _READ_ME)
         for name, rows in held.items():
-            box.writestr(f"data/{name}.json", _json(rows))
-        box.writestr("kept.json", _json([{"table": each.name, "fate": each.fate.value, "why": each.why} for each in HOLDINGS]))
+            box.writestr(f"data/{name}.json", files.told_as_json(rows, indent=1))
+        kept = [{"table": each.name, "fate": each.fate.value, "why": each.why} for each in HOLDINGS]
+        box.writestr("kept.json", files.told_as_json(kept, indent=1))
         for name, content in pictures.items():
             box.writestr(name, content, zipfile.ZIP_STORED)
     return out.getvalue()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1, default=_told)
-
-
-def _told(value: Any) -> str:
-    """What JSON has no word for."""
-    match value:
-        case Id():
-            return str(value)
-        case datetime():
-            return value.astimezone(SHANGHAI).isoformat()
-        case date():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-    raise TypeError(f"no word for {type(value).__name__}")
 
 
 async def read_export(
@@ -135,16 +112,10 @@ async def read_export(
         raise ExportNotReady
     if state is ExportState.EXPIRED or export.attempt is None or export.data_key is None:
         raise ExportExpired
-    name = object_name(export.attempt)
     try:
-        sealed = await store.get(name)
-    except ProviderRefused as refused:
-        log.error("export not readable", object=name, code=refused.code)
-        raise (ExportExpired if refused.code == "missing" else ProviderDown) from None
-    except ProviderUnavailable as error:
-        log.warning("store", error=str(error))
-        raise ProviderDown(retry_after=5) from None
-    return await asyncio.to_thread(envelope.unseal, export.data_key, name, sealed)
+        return await files.read_archive(store, PREFIX, files.Archive(export.attempt, export.data_key))
+    except NotFound:
+        raise ExportExpired from None
 
 
 async def sweep(begin: Begin, store: ObjectStore, *, now: datetime, system_now: datetime) -> int:
@@ -156,14 +127,9 @@ async def sweep(begin: Begin, store: ObjectStore, *, now: datetime, system_now: 
             export = await queries.lock_export(tx, export_id)
             if export is not None:
                 export.state, export.data_key = ExportState.EXPIRED, None  # without its key the object is noise
-    gone = 0
-    async for objects in store.listed(PREFIX):
-        quiet = [each.name for each in objects if each.modified_at < system_now - ATTEMPT_LIFE]
-        old = {RowId.parse(name.removeprefix(f"{PREFIX}/")): name for name in quiet}
+
+    async def known(attempts: Collection[RowId]) -> set[RowId]:
         async with begin() as tx:
-            known = await queries.known_attempts(tx, old)
-        forgotten = [name for attempt, name in old.items() if attempt not in known]
-        if forgotten:
-            await store.delete(forgotten)
-            gone += len(forgotten)
-    return gone
+            return await queries.known_attempts(tx, attempts)
+
+    return await files.forget_archives(store, PREFIX, known, system_now=system_now)
