@@ -51,6 +51,7 @@ from yiyuebao_api.kernel.ids import (
     PaymentId,
     QualificationId,
     RefundId,
+    RegulatorExportId,
     RowId,
     VisitId,
 )
@@ -130,6 +131,12 @@ async def _export(c: Context, work: Work) -> None:
     await privacy.make_export(c.begin, c.gateways.store, ExportId.parse(work.payload["id"]), now=clock.now())
 
 
+async def _export_consultations(c: Context, work: Work) -> None:
+    await consultations.make_export(
+        c.begin, c.gateways.store, RegulatorExportId.parse(work.payload["id"]), now=clock.now()
+    )
+
+
 async def _watch_consultation(c: Context, work: Work) -> None:
     await consultations.watch_consultation(
         c.begin, ConsultationId.parse(work.payload["id"]), idle=bool(work.payload.get("idle")), now=clock.now()
@@ -150,6 +157,7 @@ JOBS: Mapping[str, Job[Context]] = {
     "clinicians.read_photos": Job(_read_photos),
     "privacy.export": Job(_export),
     "consultations.watch": Job(_watch_consultation),
+    "consultations.export": Job(_export_consultations),
 }
 
 
@@ -192,6 +200,10 @@ async def _sweep_exports(c: Context) -> None:
     await privacy.sweep(c.begin, c.gateways.store, now=clock.now(), system_now=clock.system_now())
 
 
+async def _sweep_consultation_exports(c: Context) -> None:
+    await consultations.sweep_exports(c.begin, c.gateways.store, now=clock.now(), system_now=clock.system_now())
+
+
 async def _watch_expiry(c: Context) -> None:
     await clinicians.watch_expiry(c.begin, now=clock.now())
 
@@ -201,6 +213,7 @@ TIMERS: Mapping[str, Timer[Context]] = {
     "housekeeping.purge": Timer(_purge, timedelta(hours=1)),
     "files.sweep": Timer(_sweep_files, timedelta(minutes=30)),
     "privacy.sweep": Timer(_sweep_exports, timedelta(hours=1)),
+    "consultations.sweep": Timer(_sweep_consultation_exports, timedelta(hours=1)),
     "clinicians.watch_expiry": Timer(_watch_expiry, timedelta(hours=1)),
     "settlements.check_books": Timer(_check_books, timedelta(hours=6)),
 }

@@ -23,7 +23,7 @@ from tests.faults.killing import CLAIMED
 from tests.scenes.accounts import make_account
 from tests.scenes.bookings import Customer, hold, make_customer, make_offer, pay, prepay, row_of, tap_pay
 from tests.scenes.clinicians import make_clinician
-from tests.scenes.consultations import make_pair, paid
+from tests.scenes.consultations import make_consultation, make_pair, paid, say
 from tests.scenes.files import uploaded
 from tests.scenes.forgetting import LEFT, make_old_and_new
 from tests.scenes.hospitals import make_hospital
@@ -37,6 +37,9 @@ from yiyuebao_api.domains.clinicians import service as clinicians
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState, ExpiryWarning, Qualification
 from yiyuebao_api.domains.clinicians.rules import QualificationKind
 from yiyuebao_api.domains.clinicians.schemas import QualificationIn
+from yiyuebao_api.domains.consultations import service as consultations
+from yiyuebao_api.domains.consultations.models import RegulatorExport
+from yiyuebao_api.domains.consultations.rules import EXPORT_PREFIX, ConsultState, ExportScope, RegulatorExportState
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import UNUSED_LIFE, Purpose
@@ -56,7 +59,7 @@ from yiyuebao_api.gateways.payment import RefundReport, Transaction
 from yiyuebao_api.gateways.payment import RefundState as Told
 from yiyuebao_api.kernel import audit, clock, inbox
 from yiyuebao_api.kernel.database import Model
-from yiyuebao_api.kernel.ids import AccountId, BookingId, ExportId, HospitalId, PatientId, RowId
+from yiyuebao_api.kernel.ids import AccountId, BookingId, ExportId, HospitalId, PatientId, RegulatorExportId, RowId
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.outbox import OutboxJob
 from yiyuebao_api.kernel.tokens import Mode
@@ -356,6 +359,39 @@ class CopyAskedFor(Story):
             )
 
 
+class AuthorityAsked(Story):
+    """The export is there once, every patient is told of it once; what killed attempts wrote is swept away."""
+
+    job = "consultations.export"
+
+    async def scene(self) -> None:
+        pair = await make_pair(self.api, self.context)
+        talk = await make_consultation(self.context.database, pair, state=ConsultState.ACTIVE)
+        await say(self.context, talk, pair.asker)
+        today = consultations.day_of(clock.now())
+        wish = consultations.Wish(pair.hospital.id, ExportScope.RECORDS, today, today, "省卫生健康委员会", "函〔2026〕1号")
+        async with self.context.begin() as tx:
+            await consultations.ask_for_export(tx, wish, operator=AccountId.new(), now=clock.now())
+        self.made.append(talk.id)
+
+    async def holds(self) -> None:
+        ready = await self.rows(RegulatorExport)
+        assert [(each.state, each.consultations) for each in ready] == [(RegulatorExportState.READY, 1)] * 2
+        given = [each.subject for each in await self.rows(audit.AuditEntry) if each.action == "consultations.export"]
+        assert sorted(given) == sorted(map(str, self.made))
+        kept = self.folder / EXPORT_PREFIX
+        assert len(objects(kept)) > 2, "killed attempts leave objects"
+        later = clock.system_now() + timedelta(hours=2)
+        await consultations.sweep_exports(
+            self.context.begin, self.context.gateways.store, now=clock.now(), system_now=later
+        )
+        assert sorted(objects(kept)) == sorted(str(each.attempt) for each in ready)
+        for each in ready:
+            assert await consultations.fetch_export(
+                self.context.begin, self.context.gateways.store, each.id, operator=AccountId.new(), now=clock.now()
+            )
+
+
 # ── timers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -434,6 +470,30 @@ class OldCopies(Story):
         assert found == {(ExportState.READY, False): len(self.made), (ExportState.EXPIRED, True): len(self.made)}
 
 
+class OldExports(Story):
+    """Exports whose three years are over cannot be opened by anybody any more; their rows stay."""
+
+    job = "consultations.sweep"
+
+    async def scene(self) -> None:
+        hospital, now = await make_hospital(self.context.database), clock.now()
+        async with self.context.begin() as tx:
+            for expires_at in (now - timedelta(minutes=1), now + timedelta(days=1)):
+                tx.add(RegulatorExport(
+                    id=RegulatorExportId.new(), hospital_id=hospital.id, scope=ExportScope.ACTS, first_day=date(2026, 11, 1),
+                    last_day=date(2026, 11, 2), authority="省卫生健康委员会", document_no="函〔2026〕1号",
+                    asked_by=AccountId.new(), pending_for=None, state=RegulatorExportState.READY, attempt=RowId.new(),
+                    data_key="x" * 44, consultations=0, size_bytes=1, sha256=bytes(32), asked_at=now, made_at=now,
+                    expires_at=expires_at,
+                ))  # fmt: skip
+        self.made.append(hospital)
+
+    async def holds(self) -> None:
+        found = Counter((each.state, each.data_key is None) for each in await self.rows(RegulatorExport))
+        half = len(self.made)
+        assert found == {(RegulatorExportState.READY, False): half, (RegulatorExportState.EXPIRED, True): half}
+
+
 class PapersRunOut(Story):
     """Everybody whose licence runs out is warned once, and so is their desk."""
 
@@ -472,10 +532,10 @@ class BooksToCheck(Story):
 
 JOB_STORIES: list[type[Story]] = [
     NotificationTaken, RefundTaken, NobodyPaid, PaidInSilence, NobodyAccepts, NobodyAccepted, DayOfSilence, WindowOver,
-    NobodyAnswered, PhotographsToRead, CopyAskedFor,
+    NobodyAnswered, PhotographsToRead, CopyAskedFor, AuthorityAsked,
 ]  # fmt: skip
 TIMER_STORIES: list[type[Story]] = [
-    AuditToSeal, OldRows, UnusedFiles, OldCopies, PapersRunOut, BooksToCheck,
+    AuditToSeal, OldRows, UnusedFiles, OldCopies, OldExports, PapersRunOut, BooksToCheck,
 ]  # fmt: skip
 #: Told in `test_killed_worker`, where the world outside is looked at too.
 TOLD_THERE = frozenset({"payments.refund", "payments.query", "bookings.expire", "partners.deliver"})

@@ -8,6 +8,9 @@ States: `awaiting_payment → waiting → active → ended`; ends `expired` (nev
 time, whether or not any job runs: payment within the hold, an answer within 30 minutes (then the patient may wait, change or
 be refunded) and 24 hours (then all of it goes back), the clock of minutes or rounds, 48 hours of silence.
 
+An export for a regulator (监管导出) moves `pending → ready → expired`: an operator asks for one hospital's consultations of some
+days, a job packs and seals them, each fetch is noted, the row stays (RULE-83).
+
 Invariants: only the paying account and the chosen clinician's account read or write; to everybody else it is not there
 (RULE-84) · a message is stored with the next `seq` of its consultation before anybody hears of it; seq has no gap, and the
 same `client_msg_id` of the same sender is one message · what was said is never changed or deleted: a recall hides it behind

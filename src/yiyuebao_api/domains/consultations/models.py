@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BINARY, JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.domains.consultations.rules import (
@@ -14,11 +14,13 @@ from yiyuebao_api.domains.consultations.rules import (
     ConsultState,
     Course,
     EndReason,
+    ExportScope,
     ExtensionState,
     FlagKind,
     FlagState,
     Measure,
     MessageKind,
+    RegulatorExportState,
     SenderRole,
     Standing,
     Terms,
@@ -38,6 +40,7 @@ from yiyuebao_api.kernel.ids import (
     MessageId,
     PatientId,
     PaymentId,
+    RegulatorExportId,
     RowId,
 )
 from yiyuebao_api.kernel.money import Fen
@@ -358,3 +361,42 @@ class Flag(Model):
     decision: Mapped[str | None] = mapped_column(String(200), comment="why, in the operator's words")
     decided_at: Mapped[datetime | None] = mapped_column(comment="when")
     created_at: Mapped[datetime] = mapped_column(comment="when it was raised")
+
+
+class RegulatorExport(Model):
+    """Regulator exports: one hospital's consultations of some days, packed for an authority that asked (RULE-83)."""
+
+    __tablename__ = "consultation_export"
+    __table_args__ = (
+        UniqueConstraint("pending_for"),
+        Index("ix_consultation_export_hospital", "hospital_id", "id"),
+        Index("ix_consultation_export_state", "state", "expires_at"),
+        CheckConstraint("first_day <= last_day", name="window"),
+    )
+
+    id: Mapped[RegulatorExportId] = mapped_column(primary_key=True, comment="UUIDv7")
+    hospital_id: Mapped[HospitalId] = mapped_column(ForeignKey("hospital.id"), comment="whose consultations")
+    scope: Mapped[ExportScope] = mapped_column(comment="acts, records")
+    first_day: Mapped[date] = mapped_column(comment="paid from this day on, Shanghai, inclusive")
+    last_day: Mapped[date] = mapped_column(comment="to this day, inclusive")
+    authority: Mapped[str] = mapped_column(String(100), comment="which authority asked")
+    document_no: Mapped[str] = mapped_column(code_column(60), comment="number of its letter")
+    asked_by: Mapped[AccountId] = mapped_column(comment="operator who asked for it")
+    pending_for: Mapped[HospitalId | None] = mapped_column(comment="the hospital until it is made: one at a time; then null")
+    state: Mapped[RegulatorExportState] = mapped_column(comment="pending, ready, expired; read together with expires_at")
+    attempt: Mapped[RowId | None] = mapped_column(comment="the attempt that made it; names the object")
+    data_key: Mapped[str | None] = mapped_column(
+        Sealed("consultation_export.data_key", 44), comment="key of the object, sealed; null when it is no longer kept"
+    )
+    consultations: Mapped[int | None] = mapped_column(comment="how many are in it")
+    size_bytes: Mapped[int | None] = mapped_column(comment="bytes of the zip")
+    sha256: Mapped[bytes | None] = mapped_column(BINARY(32), comment="digest of the zip: what was handed over")
+    asked_at: Mapped[datetime] = mapped_column(comment="when it was asked for")
+    made_at: Mapped[datetime | None] = mapped_column(comment="when it was made")
+    expires_at: Mapped[datetime | None] = mapped_column(comment="until when it is kept; the row stays")
+
+    def standing(self, now: datetime) -> RegulatorExportState:
+        """The state as it is read at a moment."""
+        if self.state is RegulatorExportState.READY and self.expires_at is not None and self.expires_at <= now:
+            return RegulatorExportState.EXPIRED
+        return self.state

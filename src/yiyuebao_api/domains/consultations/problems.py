@@ -74,6 +74,52 @@ class PilotOverlaps(Problem):
     )
 
 
+class ExportWindowRefused(Problem):
+    """RULE-83."""
+
+    status, code = 422, "export-window-refused"
+    title = Words("导出期限不正确", "These days cannot be exported")
+    detail = Words(
+        "请填写已经开始的日期，最后一天不早于第一天，且不超过 {days} 天。",
+        "The last day is neither before the first nor in the future, and it is at most {days} days in all.",
+    )
+
+
+class RegulatorExportTooLarge(Problem):
+    """RULE-83."""
+
+    status, code = 409, "regulator-export-too-large"
+    title = Words("咨询过多", "Too many for one export")
+    detail = Words(
+        "所选日期内有 {found} 次咨询，一次最多导出 {most} 次，请缩短日期分次导出。",
+        "There are {found} consultations in these days and at most {most} go into one export; ask for fewer days.",
+    )
+
+
+class RegulatorExportPending(Problem):
+    """RULE-83."""
+
+    status, code = 409, "regulator-export-pending"
+    title = Words("监管导出正在生成", "One is being made")
+    detail = Words("该医院的监管导出正在生成，请稍后再申请。", "An export of this hospital is being made; ask again when it is ready.")
+
+
+class RegulatorExportNotReady(Problem):
+    """RULE-83."""
+
+    status, code = 409, "regulator-export-not-ready"
+    title = Words("监管导出尚未生成", "Not made yet")
+    detail = Words("监管导出尚未生成完毕，请稍后再下载。", "The export is not finished; fetch it later.")
+
+
+class RegulatorExportExpired(Problem):
+    """RULE-83."""
+
+    status, code = 410, "regulator-export-expired"
+    title = Words("监管导出已过保存期", "No longer kept")
+    detail = Words("监管导出的保存期已满，请重新申请。", "The export is no longer kept; ask for a new one.")
+
+
 class UnderSixRefused(Problem):
     """RULE-81."""
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
+from sqlalchemy.orm import defer, load_only
 
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState
 from yiyuebao_api.domains.consultations.models import (
@@ -26,6 +26,7 @@ from yiyuebao_api.domains.consultations.models import (
     Message,
     Rated,
     Rating,
+    RegulatorExport,
     Summary,
 )
 from yiyuebao_api.domains.consultations.rules import (
@@ -35,9 +36,11 @@ from yiyuebao_api.domains.consultations.rules import (
     FlagState,
     Measure,
     MessageKind,
+    RegulatorExportState,
 )
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import FileState
+from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.ids import (
     AccountId,
     ClinicianId,
@@ -50,6 +53,8 @@ from yiyuebao_api.kernel.ids import (
     HospitalId,
     MessageId,
     PatientId,
+    RegulatorExportId,
+    RowId,
 )
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.presence import RANKED, Presence, Seen, presences
@@ -519,3 +524,128 @@ async def lock_flag(tx: AsyncSession, flag_id: ConsultationFlagId) -> Flag:
     if found is None:
         raise NotFound
     return found
+
+
+# ── exports for a regulator (RULE-83) ────────────────────────────────────────────────────────────────────────────────
+
+#: Sealed words of what was asked: not even opened for an export of acts.
+_WORDS = (Consultation.complaint, Consultation.diagnosis)
+
+
+def _paid_between(hospital_id: HospitalId, since: datetime, until: datetime) -> ColumnElement[bool]:
+    return and_(Consultation.hospital_id == hospital_id, Consultation.paid_at >= since, Consultation.paid_at < until)
+
+
+async def count_paid_between(tx: AsyncSession, hospital_id: HospitalId, since: datetime, until: datetime) -> int:
+    """Consultations of a hospital that were paid in a half-open period."""
+    counted = select(func.count()).select_from(Consultation).where(_paid_between(hospital_id, since, until))
+    return (await tx.scalar(counted)) or 0
+
+
+async def list_paid_between(
+    tx: AsyncSession, hospital_id: HospitalId, since: datetime, until: datetime, *, after: ConsultationId | None,
+    most: int, words: bool,
+) -> Sequence[Consultation]:  # fmt: skip
+    """Some of them in key order, after one; without `words` what the patient asked stays sealed."""
+    found = select(Consultation).where(_paid_between(hospital_id, since, until))
+    if after is not None:
+        found = found.where(Consultation.id > after)
+    if not words:
+        found = found.options(*(defer(each, raiseload=True) for each in _WORDS))
+    return (await tx.scalars(found.order_by(Consultation.id).limit(most))).all()
+
+
+async def moves_of(
+    tx: AsyncSession, ids: Collection[ConsultationId], *, words: bool
+) -> Sequence[ConsultationMove]:
+    """What happened to some, in order; the reasons with `words` only."""
+    found = select(ConsultationMove).where(ConsultationMove.consultation_id.in_(ids))
+    if not words:
+        found = found.options(defer(ConsultationMove.reason, raiseload=True))
+    return (await tx.scalars(found.order_by(ConsultationMove.consultation_id, ConsultationMove.id))).all()
+
+
+async def messages_of(tx: AsyncSession, ids: Collection[ConsultationId], *, words: bool) -> Sequence[Message]:
+    """Every message of some, in order; without `words` no body is opened."""
+    found = select(Message).where(Message.consultation_id.in_(ids))
+    if not words:
+        found = found.options(defer(Message.body, raiseload=True))
+    return (await tx.scalars(found.order_by(Message.consultation_id, Message.seq))).all()
+
+
+async def extensions_of(tx: AsyncSession, ids: Collection[ConsultationId]) -> Sequence[Extension]:
+    found = select(Extension).where(Extension.consultation_id.in_(ids))
+    return (await tx.scalars(found.order_by(Extension.consultation_id, Extension.id))).all()
+
+
+async def summaries_of(tx: AsyncSession, ids: Collection[ConsultationId], *, words: bool) -> Sequence[Summary]:
+    """Without `words` no note is opened."""
+    found = select(Summary).where(Summary.consultation_id.in_(ids))
+    if not words:
+        found = found.options(defer(Summary.content, raiseload=True))
+    return (await tx.scalars(found.order_by(Summary.consultation_id))).all()
+
+
+async def flags_of(tx: AsyncSession, ids: Collection[ConsultationId]) -> Sequence[Flag]:
+    """Without what the reporters wrote."""
+    found = select(Flag).where(Flag.consultation_id.in_(ids)).options(defer(Flag.words, raiseload=True))
+    return (await tx.scalars(found.order_by(Flag.consultation_id, Flag.id))).all()
+
+
+async def looks_at(tx: AsyncSession, consultations: Sequence[Consultation]) -> Sequence[AuditEntry]:
+    """Who looked at some of them, in order."""
+    found = select(AuditEntry).where(
+        AuditEntry.patient_id.in_({each.patient_id for each in consultations}),
+        AuditEntry.subject.in_([str(each.id) for each in consultations]),
+    )
+    return (await tx.scalars(found.order_by(AuditEntry.id))).all()
+
+
+async def pilots_of(tx: AsyncSession, hospital_id: HospitalId) -> Sequence[ConsultationPilot]:
+    """Every pilot a hospital ever had, oldest first."""
+    found = select(ConsultationPilot).where(ConsultationPilot.hospital_id == hospital_id)
+    return (await tx.scalars(found.order_by(ConsultationPilot.id))).all()
+
+
+async def find_approval(tx: AsyncSession, hospital_id: HospitalId) -> ConsultationApproval | None:
+    return await tx.get(ConsultationApproval, hospital_id)
+
+
+async def require_export(tx: AsyncSession, export_id: RegulatorExportId) -> RegulatorExport:
+    """Raises NotFound."""
+    found = await tx.get(RegulatorExport, export_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def lock_export(tx: AsyncSession, export_id: RegulatorExportId) -> RegulatorExport | None:
+    """The row, locked."""
+    locked = select(RegulatorExport).where(RegulatorExport.id == export_id).with_for_update()
+    return (await tx.scalars(locked.execution_options(**_FRESH))).one_or_none()
+
+
+async def list_exports(
+    tx: AsyncSession, hospital_id: HospitalId | None, paging: Paging
+) -> Sequence[RegulatorExport]:
+    """Of one hospital or of all, newest first, one more than asked."""
+    found = select(RegulatorExport)
+    if hospital_id is not None:
+        found = found.where(RegulatorExport.hospital_id == hospital_id)
+    return (await tx.scalars(newest_first(found, RegulatorExport.id, RegulatorExportId, paging))).all()
+
+
+async def list_expired_exports(tx: AsyncSession, *, now: datetime, limit: int) -> Sequence[RegulatorExportId]:
+    """Those that are no longer kept."""
+    over = select(RegulatorExport.id).where(
+        RegulatorExport.state == RegulatorExportState.READY, RegulatorExport.expires_at <= now
+    )
+    return (await tx.scalars(over.limit(limit))).all()
+
+
+async def known_attempts(tx: AsyncSession, attempts: Collection[RowId]) -> set[RowId]:
+    """Which of these made an export that is still kept."""
+    kept = select(RegulatorExport.attempt).where(
+        RegulatorExport.attempt.in_(attempts), RegulatorExport.state == RegulatorExportState.READY
+    )
+    return {each for each in await tx.scalars(kept) if each is not None}

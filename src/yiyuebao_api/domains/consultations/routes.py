@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from yiyuebao_api.domains.accounts.guards import Anyone, Clinician, HospitalDesk, Member, Operator, Patient
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
@@ -24,6 +24,7 @@ from yiyuebao_api.domains.consultations.problems import (
     ConsultationOfOtherKind,
     ConsultationStateRefused,
     DiagnosisForbidden,
+    ExportWindowRefused,
     FirstVisitRefused,
     FirstVisitUnconfirmed,
     FlagAlreadyDecided,
@@ -35,6 +36,10 @@ from yiyuebao_api.domains.consultations.problems import (
     PriceOutOfLimits,
     RealNameNeeded,
     RecallTooLate,
+    RegulatorExportExpired,
+    RegulatorExportNotReady,
+    RegulatorExportPending,
+    RegulatorExportTooLarge,
     RoundsUsedUp,
     SignInAgain,
     SummaryAlreadyWritten,
@@ -81,6 +86,8 @@ from yiyuebao_api.domains.consultations.schemas import (
     MessagesOut,
     OpenOfferOut,
     RateConsultationIn,
+    RegulatorExportIn,
+    RegulatorExportOut,
     ReportIn,
     SendMessageIn,
     SentMessageOut,
@@ -92,6 +99,7 @@ from yiyuebao_api.domains.files.queries import find_file
 from yiyuebao_api.domains.hospitals.queries import require_open_hospital
 from yiyuebao_api.domains.payments.problems import MerchantMissing, PaymentRefused, PaymentWindowClosed, WeChatNotBound
 from yiyuebao_api.domains.payments.schemas import PayIn, PrepaidOut
+from yiyuebao_api.gateways.object_store import Store
 from yiyuebao_api.gateways.payment import Gateway
 from yiyuebao_api.kernel import audit, clock, tickets
 from yiyuebao_api.kernel.clock import Now
@@ -103,10 +111,17 @@ from yiyuebao_api.kernel.idempotency import (
     OnceRoute,
     RequestInProgress,
 )
-from yiyuebao_api.kernel.ids import ConsultationFlagId, ConsultationId, ConsultationPilotId, HospitalId, MessageId
+from yiyuebao_api.kernel.ids import (
+    ConsultationFlagId,
+    ConsultationId,
+    ConsultationPilotId,
+    HospitalId,
+    MessageId,
+    RegulatorExportId,
+)
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, cursor_of, page
 from yiyuebao_api.kernel.presence import Presence
-from yiyuebao_api.kernel.problems import InvalidInput, NotFound, ProviderDown, Unauthenticated, refuses
+from yiyuebao_api.kernel.problems import InvalidInput, NotFound, ProviderDown, Unauthenticated, merge, refuses
 from yiyuebao_api.kernel.tokens import Mode, claims_of
 
 live = APIRouter(prefix="/v1/consultations/live-tickets", tags=["consultations"], route_class=OnceRoute)
@@ -123,6 +138,10 @@ _PAY = (
     NotFound, ConsultationExpired, ConsultationStateRefused, ConsultationNotOffered, FirstVisitRefused, ConsentMissing,
     WeChatNotBound, MerchantMissing, PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
 )  # fmt: skip
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The export, a zip of `about.json` and `consultations.jsonl`.",
+          "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}  # fmt: skip
 _AfterSeq = Annotated[int, Query(ge=0, le=2_000_000_000, description="The last seq you have.", examples=[0])]
 _Limit = Annotated[int, Query(ge=1, le=service.MAX_PAGE, description="At most so many messages.")]
 
@@ -549,6 +568,13 @@ async def list_hospital_pilots(caller: HospitalDesk, paging: Pages, tx: Tx, now:
     return page(rows, paging, lambda row: ConsultationPilotOut.of(row, today), lambda row: row.id)
 
 
+@desk.get("/exports", summary="本院监管导出记录", responses=refuses(InvalidCursor))
+async def list_hospital_exports(caller: HospitalDesk, paging: Pages, tx: Tx, now: Now) -> Page[RegulatorExportOut]:
+    """What of this hospital was exported for whom; the content goes to the authority only (RULE-83)."""
+    rows = await queries.list_exports(tx, caller.hospital_id, paging)
+    return page(rows, paging, lambda row: RegulatorExportOut.of(row, now), lambda row: row.id)
+
+
 # ── the operator ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -633,6 +659,49 @@ async def end_pilot(
     """No first visit is asked for, paid or accepted under it from now on; what was accepted goes on."""
     pilot = await service.end_pilot(tx, pilot_id, why=body.why, operator=caller.account_id, now=now)
     return ConsultationPilotOut.of(pilot, service.day_of(now))
+
+
+@operator.post(
+    "/exports", status_code=201, summary="申请监管导出",
+    responses=refuses(NotFound, ExportWindowRefused, RegulatorExportTooLarge, RegulatorExportPending, *_ONCE),
+)  # fmt: skip
+async def ask_for_regulator_export(
+    caller: Operator, once: Claimed, body: RegulatorExportIn, tx: Tx, now: Now
+) -> RegulatorExportOut:
+    """An authority has asked for a hospital's consultations of some days: pack them; the answer says what will be in it."""
+    wish = service.Wish(**body.model_dump())
+    return RegulatorExportOut.of(await service.ask_for_export(tx, wish, operator=caller.account_id, now=now), now)
+
+
+@operator.get("/exports", summary="监管导出", responses=refuses(InvalidCursor))
+async def list_regulator_exports(
+    caller: Operator, paging: Pages, tx: Tx, now: Now,
+    hospital_id: Annotated[HospitalId | None, Query(description="Only of this hospital.")] = None,
+) -> Page[RegulatorExportOut]:  # fmt: skip
+    """What was asked for, newest first."""
+    rows = await queries.list_exports(tx, hospital_id, paging)
+    return page(rows, paging, lambda row: RegulatorExportOut.of(row, now), lambda row: row.id)
+
+
+@operator.get("/exports/{export_id}", summary="监管导出详情", responses=refuses(NotFound))
+async def show_regulator_export(
+    export_id: RegulatorExportId, caller: Operator, tx: Tx, now: Now
+) -> RegulatorExportOut:
+    """Whether it is there, and what is in it."""
+    return RegulatorExportOut.of(await queries.require_export(tx, export_id), now)
+
+
+@operator.get(
+    "/exports/{export_id}/content", summary="下载监管导出", response_class=Response,
+    responses=merge(_ZIP, refuses(NotFound, RegulatorExportNotReady, RegulatorExportExpired, ProviderDown)),
+)  # fmt: skip
+async def fetch_regulator_export(
+    export_id: RegulatorExportId, caller: Operator, begin: Transactions, store: Store, now: Now
+) -> Response:
+    """The zip itself; every fetch leaves a row in the audit."""
+    content = await service.fetch_export(begin, store, export_id, operator=caller.account_id, now=now)
+    headers = {"Content-Disposition": f'attachment; filename="{export_id}.zip"', "Cache-Control": "no-store"}
+    return Response(content, media_type="application/zip", headers=headers)
 
 
 def _asked(body: ConsultIn) -> service.Asked:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from yiyuebao_api.domains.consultations.problems import (
     ConsultationStateRefused,
+    ExportWindowRefused,
     MessageMalformed,
     PilotPeriodRefused,
     PriceOutOfLimits,
@@ -115,6 +116,21 @@ class FlagState(StrEnum):
     OPEN = "open"
     DISMISSED = "dismissed"
     UPHELD = "upheld"
+
+
+class ExportScope(StrEnum):
+    """How much a regulator is given (RULE-83)."""
+
+    ACTS = "acts"  # who did what when, and not a word of what was said
+    RECORDS = "records"  # of online follow-ups also what was asked, said and written; health advice is no diagnosis
+
+
+class RegulatorExportState(StrEnum):
+    """`pending → ready → expired`."""
+
+    PENDING = "pending"
+    READY = "ready"
+    EXPIRED = "expired"
 
 
 class Actor(StrEnum):
@@ -336,3 +352,49 @@ def suspicions(text: str) -> dict[FlagKind, str]:
     if any(word in plain for word in _ILLEGAL):
         found[FlagKind.ILLEGAL] = "illegal-words"
     return found
+
+
+# ── what a regulator is given (RULE-83) ──────────────────────────────────────────────────────────────────────────────
+
+#: A finished export is kept, sealed, as long as the process data it was made of must be (RULE-82).
+EXPORT_KEPT_FOR = timedelta(days=3 * 366)
+MAX_EXPORT_DAYS, MAX_EXPORTED = 31, 5_000
+EXPORT_PREFIX = "regulator"
+
+#: Every field of an export, part by part: of acts, and what records add to them. A patient is known by id, masked name, sex
+#: and age; no number, no address, no birth day.
+EXPORT_FIELDS: Mapping[ExportScope, Mapping[str, tuple[str, ...]]] = {
+    ExportScope.ACTS: {
+        "consultation": (
+            "id", "order_no", "kind", "pilot_document_no", "state", "end_reason", "measure", "quantity", "price_fen",
+            "refund_due_fen", "refunded_fen", "agreed_at", "asked_at", "paid_at", "answer_by", "accepted_at", "answered_at",
+            "ended_at", "diagnosed_on", "proof_shown",
+        ),
+        "patient": ("id", "name", "sex", "age"),
+        "clinician": ("id", "name", "title"),
+        "moves": ("from", "to", "actor", "at"),
+        "messages": ("seq", "sender", "kind", "sent_at", "recalled_by", "withheld_at"),
+        "extensions": ("quantity", "price_fen", "state", "added_at"),
+        "summary": ("author_id", "written_at", "filed_at"),
+        "flags": ("seq", "kind", "rule", "state", "raised_at", "decided_at"),
+        "looks": ("at", "mode", "action"),
+    },
+    ExportScope.RECORDS: {
+        "consultation": ("complaint", "diagnosis", "proof_file_id"),
+        "moves": ("reason",),
+        "messages": ("body",),
+        "summary": ("content",),
+    },
+}  # fmt: skip
+
+
+def fields_of(scope: ExportScope) -> dict[str, tuple[str, ...]]:
+    """What an export of that scope holds, part by part."""
+    more = EXPORT_FIELDS[ExportScope.RECORDS] if scope is ExportScope.RECORDS else {}
+    return {part: (*names, *more.get(part, ())) for part, names in EXPORT_FIELDS[ExportScope.ACTS].items()}
+
+
+def check_export_window(first_day: date, last_day: date, today: date) -> None:
+    """Days of Shanghai, both inclusive. Raises ExportWindowRefused."""
+    if not first_day <= last_day <= today or (last_day - first_day).days >= MAX_EXPORT_DAYS:
+        raise ExportWindowRefused(days=MAX_EXPORT_DAYS)

@@ -21,6 +21,7 @@ from yiyuebao_api.domains.consultations.models import (
     Message,
     Rated,
     Rating,
+    RegulatorExport,
     Summary,
 )
 from yiyuebao_api.domains.consultations.rules import (
@@ -31,11 +32,14 @@ from yiyuebao_api.domains.consultations.rules import (
     ConsultKind,
     ConsultState,
     EndReason,
+    ExportScope,
     FlagKind,
     FlagState,
     Measure,
     MessageKind,
+    RegulatorExportState,
     SenderRole,
+    fields_of,
 )
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import Part
@@ -52,6 +56,7 @@ from yiyuebao_api.kernel.ids import (
     MessageId,
     PatientId,
     PaymentId,
+    RegulatorExportId,
 )
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.presence import Presence, Seen
@@ -643,3 +648,61 @@ class ConsultationFlagOut(Out):
     @classmethod
     def of(cls, flag: Flag) -> Self:
         return cls.model_validate(flag)
+
+
+# ── exports for a regulator (RULE-83) ────────────────────────────────────────────────────────────────────────────────
+
+
+class RegulatorExportIn(In):
+    """Which hospital's consultations, of which days, for whom."""
+
+    model_config = example(
+        hospital_id="hsp_01kj4y8x3hf7a9cq2v5b6n8m0t", scope="acts", first_day="2026-11-01", last_day="2026-11-23",
+        authority="海南省卫生健康委员会", document_no="琼卫监函〔2026〕31号",
+    )  # fmt: skip
+
+    hospital_id: HospitalId
+    scope: ExportScope = Field(description="`acts`: who did what when; `records`: of online follow-ups also what was said.")
+    first_day: Day = Field(description="Paid from this day on.")
+    last_day: Day = Field(description="Inclusive, at most 31 days in all.")
+    authority: Line = Field(description="Which authority asked for it.")
+    document_no: Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x20]+$")]
+
+
+class ExportPartOut(Out):
+    """One part of every consultation in the file, and its fields."""
+
+    part: str = Field(examples=["messages"])
+    fields: list[str] = Field(examples=[["seq", "sender", "kind", "sent_at"]])
+
+
+class RegulatorExportOut(Out):
+    """An export, and what is in it: a zip of `about.json` and `consultations.jsonl`, one consultation a line."""
+
+    id: RegulatorExportId
+    hospital_id: HospitalId
+    scope: ExportScope
+    first_day: date
+    last_day: date
+    authority: str
+    document_no: str
+    state: RegulatorExportState
+    parts: list[ExportPartOut] = Field(description="All of its fields; nothing else of a person is in it.")
+    consultations: int | None = Field(description="How many are in it; null until it is made.")
+    size_bytes: int | None
+    sha256: str | None = Field(description="Of the zip, in hexadecimal.")
+    asked_at: Moment
+    made_at: Moment | None
+    expires_at: Moment | None = Field(description="Until when its content is kept, sealed.")
+
+    @classmethod
+    def of(cls, export: RegulatorExport, now: datetime) -> Self:
+        return cls(
+            id=export.id, hospital_id=export.hospital_id, scope=export.scope, first_day=export.first_day,
+            last_day=export.last_day, authority=export.authority, document_no=export.document_no,
+            state=export.standing(now),
+            parts=[ExportPartOut(part=part, fields=list(names)) for part, names in fields_of(export.scope).items()],
+            consultations=export.consultations, size_bytes=export.size_bytes,
+            sha256=export.sha256.hex() if export.sha256 is not None else None, asked_at=export.asked_at,
+            made_at=export.made_at, expires_at=export.expires_at,
+        )  # fmt: skip

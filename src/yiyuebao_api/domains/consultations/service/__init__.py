@@ -1,4 +1,4 @@
-"""Use cases of consultations, by noun: the offers, the opening, the money, the messages, the course, the end, moderation."""
+"""Use cases of consultations, by noun: the offers, the opening, the money, the messages, the course, the end, moderation, exports."""
 
 from yiyuebao_api.domains.consultations.service.course import watch_consultation
 from yiyuebao_api.domains.consultations.service.ending import (
@@ -13,6 +13,13 @@ from yiyuebao_api.domains.consultations.service.ending import (
     note_consent_withdrawn,
     terminate_consultation,
     wait_on,
+)
+from yiyuebao_api.domains.consultations.service.exports import (
+    Wish,
+    ask_for_export,
+    fetch_export,
+    make_export,
+    sweep_exports,
 )
 from yiyuebao_api.domains.consultations.service.messages import (
     MAX_PAGE,
@@ -40,12 +47,12 @@ from yiyuebao_api.domains.consultations.service.opening import Asked, Earlier, o
 from yiyuebao_api.domains.consultations.service.pilots import end_pilot, record_pilot
 
 __all__ = [
-    "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "accept_follow_up", "block",
-    "buy_extension", "change_clinician", "checksum", "close_consultation", "day_of", "decide_flag",
-    "decline_consultation", "end_pilot", "file_summary", "give_extension", "hide_consultation", "leave_consultation",
-    "list_messages", "mark", "note_consent_withdrawn", "note_payment_succeeded", "note_refund_succeeded", "open_consultation",
-    "participants_of", "pay_consultation", "rate", "recall_message", "record_approval",
-    "record_pilot", "report",
-    "require_message_file", "send_message", "send_messages", "set_offer", "set_terms", "terminate_consultation",
-    "unblock", "wait_on", "watch_consultation",
+    "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "Wish", "accept_follow_up",
+    "ask_for_export", "block", "buy_extension", "change_clinician", "checksum", "close_consultation", "day_of",
+    "decide_flag", "decline_consultation", "end_pilot", "fetch_export", "file_summary", "give_extension",
+    "hide_consultation", "leave_consultation", "list_messages", "make_export", "mark", "note_consent_withdrawn",
+    "note_payment_succeeded", "note_refund_succeeded", "open_consultation", "participants_of", "pay_consultation",
+    "rate", "recall_message", "record_approval", "record_pilot", "report", "require_message_file", "send_message",
+    "send_messages", "set_offer", "set_terms", "sweep_exports", "terminate_consultation", "unblock", "wait_on",
+    "watch_consultation",
 ]  # fmt: skip
