@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "consultations_exports"
-down_revision = "consultations_pilots"
+down_revision = "bookings_staff_sex"
 branch_labels = None
 depends_on = None
 
