@@ -152,6 +152,7 @@ class Keeping(StrEnum):
     DEPARTED = "departed"
     CLINICIAN_LATE = "clinician_late"
     HOSPITAL_REFUSED = "hospital_refused"
+    UNSIGNED = "unsigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,19 @@ def refusal(facts: Paid) -> Cancellation:
         raise VisitAlreadyArrived
     check_move(facts.state, S.REFUSED)
     return Cancellation(Fen(sum(amount for _, amount in facts.lines)), Fen(0), Keeping.HOSPITAL_REFUSED)
+
+
+def unsigned(facts: Paid, arrived_at: datetime) -> Cancellation:
+    """RULE-65: the patient's side refuses to sign at the door: as after departure, the call-out is kept and no more.
+
+    Nothing is kept when the clinician came too late (RULE-67). Raises BookingStateRefused.
+    """
+    check_move(facts.state, S.CANCELLED)
+    total = Fen(sum(amount for _, amount in facts.lines))
+    if arrived_at > facts.starts_at + timedelta(minutes=facts.policy.late_minutes):
+        return Cancellation(total, Fen(0), Keeping.CLINICIAN_LATE)
+    kept = Fen(sum(amount for kind, amount in facts.lines if kind in _CALL_OUT))
+    return Cancellation(Fen(total - kept), kept, Keeping.UNSIGNED)
 
 
 #: However soon the visit is, the desk has that long to accept it, if it has not begun by then.

@@ -190,7 +190,7 @@ class PolicyOut(Out):
         words = (
             f"医院接单前取消或医院拒单，全额退款；支付后 {within:g} 小时内（最迟开始前 {before:g} 小时）未接单，自动全额退款；"
             f"开始前 {hours:g} 小时以上取消，全额退款；医护人员出发后取消，保留上门费与交通费；"
-            f"到达后不可自行取消；医护迟到超过 {policy.late_minutes} 分钟，可全额退款取消。"
+            f"到达后不可自行取消，拒绝签署知情同意书的按出发后取消处理；医护迟到超过 {policy.late_minutes} 分钟，可全额退款取消。"
         )
         return cls(
             free_until_minutes=policy.free_until_minutes, late_fee_fen=Fen(policy.late_fee_fen),
@@ -198,7 +198,8 @@ class PolicyOut(Out):
             words_en=(
                 f"Everything comes back when the hospital refuses or has not accepted, and until {hours:g} hours before the "
                 f"start; what is not accepted {within:g} hours after payment, or {before:g} hours before the start, ends and "
-                "everything comes back; after departure the call-out and travel are kept; after arrival it cannot be cancelled by oneself; "
+                "everything comes back; after departure the call-out and travel are kept; after arrival it cannot be cancelled by oneself, "
+                "and who refuses to sign the consent pays the call-out and travel; "
                 f"when nobody has come {policy.late_minutes} minutes after the start, everything comes back."
             ),
         )  # fmt: skip

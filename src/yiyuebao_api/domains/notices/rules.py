@@ -27,6 +27,7 @@ ENGLISH: Mapping[str, English] = {
     "booking.rescheduled": English("Time changed", "The patient moved the booking to another time."),
     "booking.reviewed": English("New review", "A patient has written about a visit."),
     "booking.unanswered": English("No answer in time", "The hospital did not accept in time; everything paid goes back."),
+    "booking.unsigned": English("The visit has ended", "The consent was not signed; what was paid goes back as the terms say."),
     "catalogue.proposed": English("An item is proposed", "One of your staff proposes an item: publish it or retire it."),
     "clinician.paper_ended": English("A paper has ended", "A licence or an insurance has ended; nobody is sent without it."),
     "clinician.paper_runs_out": English("A paper runs out", "A licence or an insurance ends soon; please renew it in time."),

@@ -66,6 +66,7 @@ class Visit(Model):
     finished_at: Mapped[datetime | None] = mapped_column(comment="when the service ended")
     confirms_at: Mapped[datetime | None] = mapped_column(comment="when silence confirms it, promised at the end")
     confirmed_at: Mapped[datetime | None] = mapped_column(comment="when it was confirmed")
+    unsigned_at: Mapped[datetime | None] = mapped_column(comment="when the patient's side refused to sign, at the door")
     cancelled_at: Mapped[datetime | None] = mapped_column(comment="when it was cancelled or taken back")
     distance_m: Mapped[int | None] = mapped_column(comment="from the address at arrival, metres")
     arrival_reason: Mapped[ArrivalReason | None] = mapped_column(comment="why it was farther than 500 m (RULE-55)")

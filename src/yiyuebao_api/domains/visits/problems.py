@@ -100,6 +100,17 @@ class AgreementMissing(Problem):
     )
 
 
+class AgreementSigned(Problem):
+    """Who has signed has not refused to."""
+
+    status, code = 409, "agreement-signed"
+    title = Words("知情同意书已签署", "The consent is signed")
+    detail = Words(
+        "患者或监护人已签署本次服务的知情同意书，不能登记为拒绝签署。",
+        "The patient or guardian has signed the consent to this service; that is no refusal.",
+    )
+
+
 class AgreementChanged(Problem):
     status, code = 409, "agreement-changed"
     title = Words("知情同意书内容不符", "Another text")

@@ -25,6 +25,7 @@ from yiyuebao_api.domains.visits.problems import (
     AgreementChanged,
     AgreementMissing,
     AgreementNotRead,
+    AgreementSigned,
     ArrivalTooFar,
     BookingNotAssignable,
     CheckInCodeBlocked,
@@ -48,6 +49,7 @@ from yiyuebao_api.domains.visits.schemas import (
     CheckInIn,
     FinishIn,
     ReassignIn,
+    RefuseAgreementIn,
     SentClinicianOut,
     SignIn,
     StepIn,
@@ -232,6 +234,16 @@ async def check_in_visit(
 async def start_visit(visit: SentVisit, tx: Tx, now: Now, body: StepIn = NO_BODY) -> VisitOut:
     """Begin the service, once the patient's side has agreed to it."""
     sheet = await service.start_visit(tx, visit, client_time=body.client_time, now=now)
+    return VisitOut.of(sheet, viewer=Viewer.CLINICIAN, now=now)
+
+
+@app.post(
+    "/{visit_id}/refuse-agreement", summary="登记患者拒绝签署",
+    responses=refuses(NotFound, VisitStepOutOfOrder, AgreementSigned),
+)  # fmt: skip
+async def refuse_agreement(visit: SentVisit, body: RefuseAgreementIn, tx: Tx, now: Now) -> VisitOut:
+    """The patient's side will not sign at the door: the visit ends, the call-out is kept, the rest is refunded."""
+    sheet = await service.refuse_agreement(tx, visit, reason=body.reason, client_time=body.client_time, now=now)
     return VisitOut.of(sheet, viewer=Viewer.CLINICIAN, now=now)
 
 

@@ -143,6 +143,14 @@ _RECORD: dict[str, Any] = {
 }
 
 
+class RefuseAgreementIn(StepIn):
+    """What the patient's side said when it would not sign."""
+
+    model_config = example(reason="家属认为风险过高，决定改到医院处理")
+
+    reason: Reason
+
+
 class NursingRecord(In):
     """What was found and done (RULE-59). The server stamps the times; the writer is whoever is signed in."""
 
@@ -252,6 +260,7 @@ class VisitOut(Out):
     confirms_at: Moment | None = Field(description="When silence confirms it.")
     confirmed_at: Moment | None
     confirmed_by: Confirmer | None
+    unsigned_at: Moment | None = Field(description="When the patient's side refused to sign at the door; it ended there.")
     cancelled_at: Moment | None
     distance_m: int | None = Field(description="From the address at arrival, metres.")
     arrival_reason: ArrivalReason | None = Field(description="Why it was more than 500 m.")
@@ -278,7 +287,7 @@ class VisitOut(Out):
             "assigned_at": visit.assigned_at, "departed_at": visit.departed_at, "arrived_at": visit.arrived_at,
             "checked_in_at": visit.checked_in_at, "started_at": visit.started_at, "finished_at": visit.finished_at,
             "confirms_at": visit.confirms_at, "confirmed_at": visit.confirmed_at, "confirmed_by": visit.confirmed_by,
-            "cancelled_at": visit.cancelled_at,
+            "unsigned_at": visit.unsigned_at, "cancelled_at": visit.cancelled_at,
             "distance_m": visit.distance_m, "arrival_reason": visit.arrival_reason, "version": visit.version,
         }  # fmt: skip
 

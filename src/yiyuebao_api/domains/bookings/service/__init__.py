@@ -5,6 +5,7 @@ from yiyuebao_api.domains.bookings.service.assessing import assess_booking, requ
 from yiyuebao_api.domains.bookings.service.course import note_visit_stage, unassign
 from yiyuebao_api.domains.bookings.service.ending import (
     cancel_booking,
+    end_unsigned,
     expire_booking,
     facts_of,
     quote_cancellation,
@@ -29,6 +30,7 @@ __all__ = [
     "cancel_booking",
     "create_booking",
     "end_unaccepted",
+    "end_unsigned",
     "expire_booking",
     "facts_of",
     "fold_review",

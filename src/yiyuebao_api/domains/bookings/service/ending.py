@@ -20,6 +20,7 @@ from yiyuebao_api.domains.bookings.rules import (
     cancellation,
     effective,
     refusal,
+    unsigned,
 )
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
 from yiyuebao_api.domains.grants import service as grants
@@ -95,6 +96,28 @@ async def refuse_booking(
     body = f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。"
     await tell_payer(tx, booking, "booking.refused", "医院未能接单", body, now)
     return booking
+
+
+async def end_unsigned(
+    tx: AsyncSession, booking: Booking, *, arrived_at: datetime, reason: str, account_id: AccountId, now: datetime
+) -> Cancellation:
+    """The patient's side refused to sign at the door; told downward by `visits`, which holds the booking's row lock.
+
+    The call-out is kept, the rest goes back (RULE-65); both sides are told. Raises BookingStateRefused.
+    """
+    outcome = unsigned(await facts_of(tx, booking, now), arrived_at)
+    words = f"患者拒绝签署知情同意书：{reason}"[:200]
+    await move(tx, booking, BookingState.CANCELLED, actor=ActorKind.CLINICIAN, actor_id=account_id, reason=words, now=now)
+    await _end(tx, booking, outcome.refund_fen, cause="unsigned", reason="未签署知情同意书退款", now=now)
+    if outcome.kept_fen:
+        await earn(tx, booking, now=now)
+    await announce(tx, BookingCancelled(booking.id, now))
+    await tell_hospital(tx, booking, "booking.cancelled", "患者拒绝签署，服务结束", now=now, reason="agreement-refused")
+    kept = f"保留上门费与交通费 {yuan(outcome.kept_fen)}，" if outcome.kept_fen else ""
+    refund = f"{yuan(outcome.refund_fen)} 将原路退回" if outcome.refund_fen else "无可退款项"
+    body = f"因未签署知情同意书，本次服务已结束（订单 {booking.order_no}）：{kept}{refund}。如有异议请联系医院。"
+    await tell_payer(tx, booking, "booking.unsigned", "服务已结束", body, now)
+    return outcome
 
 
 async def refuse_in_silence(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:

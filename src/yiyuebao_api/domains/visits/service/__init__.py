@@ -1,6 +1,6 @@
 """Use cases of visits: the desk's assignment, the clinician's steps, the patient's code and confirmation."""
 
-from yiyuebao_api.domains.visits.service.agreements import show_agreement, sign_agreement
+from yiyuebao_api.domains.visits.service.agreements import refuse_agreement, show_agreement, sign_agreement
 from yiyuebao_api.domains.visits.service.assignment import (
     Candidate,
     assign_visit,
@@ -24,6 +24,7 @@ from yiyuebao_api.domains.visits.service.steps import (
 __all__ = [
     "CONFIRM_SILENT", "Candidate", "arrive_visit", "assign_visit", "check_in_visit", "confirm_silent",
     "confirm_visit", "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "note_clinician_offline",
-    "reassign_visit", "show_agreement", "show_page_to_clinician", "show_to_clinician", "show_to_desk", "show_visit_code",
+    "reassign_visit", "refuse_agreement", "show_agreement", "show_page_to_clinician", "show_to_clinician", "show_to_desk",
+    "show_visit_code",
     "sign_agreement", "start_visit", "unassign_visit",
 ]  # fmt: skip

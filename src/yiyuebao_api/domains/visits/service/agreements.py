@@ -1,4 +1,4 @@
-"""What is agreed to before a service begins (RULE-47, V08): read, signed once, kept with its hash."""
+"""What is agreed to before a service begins (RULE-47, V08): read, signed once and kept with its hash, or refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.bookings.models import Booking
+from yiyuebao_api.domains.bookings.rules import ActorKind
+from yiyuebao_api.domains.bookings.service import end_unsigned
 from yiyuebao_api.domains.catalogue.queries import require_version
 from yiyuebao_api.domains.consents.rules import Method, is_child, signer
 from yiyuebao_api.domains.files import service as files
@@ -15,10 +17,12 @@ from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.domains.patients.models import Patient
 from yiyuebao_api.domains.schedules.rules import day_of
-from yiyuebao_api.domains.visits.models import Agreement, ShownAgreement, Visit
-from yiyuebao_api.domains.visits.problems import AgreementMissing, VisitStepOutOfOrder
+from yiyuebao_api.domains.visits.models import Agreement, ShownAgreement, Visit, VisitSheet
+from yiyuebao_api.domains.visits.problems import AgreementMissing, AgreementSigned, VisitStepOutOfOrder
+from yiyuebao_api.domains.visits.queries import sheet_of
 from yiyuebao_api.domains.visits.rules import TEMPLATE, AgreementText, Stage, agreement_text, check_signing
-from yiyuebao_api.domains.visits.service.moves import hold
+from yiyuebao_api.domains.visits.service.moves import Actor, hold, move
+from yiyuebao_api.domains.visits.service.showing import show_to_clinician
 from yiyuebao_api.kernel.ids import AccountId, FileId
 
 _BEFORE = (Stage.ASSIGNED, Stage.DEPARTED, Stage.ARRIVED)
@@ -60,6 +64,30 @@ async def sign_agreement(
     tx.add(signed)
     await tx.flush()
     return ShownAgreement(text, signed)
+
+
+async def refuse_agreement(
+    tx: AsyncSession, visit: Visit, *, reason: str, client_time: datetime | None, now: datetime
+) -> VisitSheet:
+    """The clinician at the door writes down that the patient's side will not sign: the visit ends there (RULE-47, 65).
+
+    Once more is the same visit. Raises NotFound, VisitStepOutOfOrder, AgreementSigned.
+    """
+    booking = await hold(tx, visit)
+    if visit.unsigned_at is not None:
+        return await show_to_clinician(tx, await sheet_of(tx, visit, booking), "visits.refuse_agreement", now=now)
+    if visit.stage is not Stage.ARRIVED or visit.arrived_at is None:
+        raise VisitStepOutOfOrder(stage=visit.stage.value)
+    if await tx.get(Agreement, visit.id) is not None:
+        raise AgreementSigned
+    actor = Actor(ActorKind.CLINICIAN, visit.clinician_account_id)
+    visit.unsigned_at = visit.cancelled_at = now
+    # First the visit: it has heard of its end when the booking announces its own.
+    await move(tx, visit, booking, Stage.CANCELLED, actor, now=now, client_time=client_time, reason=reason)
+    await end_unsigned(
+        tx, booking, arrived_at=visit.arrived_at, reason=reason, account_id=visit.clinician_account_id, now=now
+    )
+    return await show_to_clinician(tx, await sheet_of(tx, visit, booking), "visits.refuse_agreement", now=now)
 
 
 async def require_agreement(tx: AsyncSession, visit: Visit) -> None:

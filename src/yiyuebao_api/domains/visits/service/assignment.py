@@ -229,7 +229,7 @@ def _new_visit(booking: Booking, clinician: Clinician, *, travel: timedelta, now
         account_id=booking.account_id, place=booking.place, starts_at=booking.starts_at, ends_at=booking.ends_at,
         busy_from=busy_from, busy_until=busy_until, stage=Stage.ASSIGNED, assigned_at=now, departed_at=None,
         arrived_at=None, checked_in_at=None, started_at=None, finished_at=None, confirms_at=None, confirmed_at=None,
-        cancelled_at=None, distance_m=None, arrival_reason=None, record=None, finished_by=None, confirmed_by=None,
+        unsigned_at=None, cancelled_at=None, distance_m=None, arrival_reason=None, record=None, finished_by=None, confirmed_by=None,
         code_failures=0, code_blocked_until=None, version=0,
     )  # fmt: skip
 
