@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "visits_unsigned"
-down_revision = "bookings_staff_sex"
+down_revision = "consultations_exports"
 branch_labels = None
 depends_on = None
 
