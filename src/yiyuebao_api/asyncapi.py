@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from yiyuebao_api import __version__
+from yiyuebao_api import __version__, api
 from yiyuebao_api.domains.consultations import frames
 from yiyuebao_api.kernel.live import Close
 
@@ -22,6 +22,10 @@ _CLOSES = {
     Close.REPLACED: "the same device connected anew: do not connect again by yourself",
     Close.TOO_MANY: "too many devices of this account: tell the person",
 }
+#: Frames that say over the socket what an operation of `app.json` does over HTTP, and are refused for the same reasons.
+_TWINS = {"message.send": "send_message", "message.recall": "recall_message", "mark": "set_marks"}
+_ANYWHERE = ("malformed-request", "invalid-input", "too-many-requests", "service-unavailable", "internal-error")
+_OF_HTTP = ("unauthenticated", "not-allowed", "body-too-large", "request-in-progress", "idempotency-key-reused")
 _DESCRIPTION = """
 One socket per device, for all consultations of its account. JSON objects in text frames, at most 64 KiB.
 
@@ -30,8 +34,16 @@ One socket per device, for all consultations of its account. JSON objects in tex
    consultation. Nothing secret goes into the URL.
 3. `welcome`, then what is missing, in order, then `caught_up`, then live frames. Send `ping` every `heartbeat_s`.
 4. A message is stored before its `message.ack`. No ack: send it again with the same `client_msg_id`, here or over HTTP.
-5. Keep the highest `seq` without a gap as cursor. A missing seq or `resync`: send `resume`. `reset`: reload over HTTP.
+5. Keep the highest `seq` without a gap as cursor. A missing seq or `resync`: send `resume`. `reset`: reload over HTTP with
+   `GET /v1/consultations/{consultation_id}/messages?after_seq=`, then `resume` from its `last_seq`.
 6. `expiring` comes a minute before the access token ends: refresh it, get a ticket, send `renew`.
+7. An `error` with `retry_after_s`: send the same again after so many seconds. Without: the same would be refused again; give it
+   up and show `detail`.
+
+New types of frames may come: leave what you do not know. `GET` and `POST …/messages` and the
+other operations of `openapi/app.json`, tag `consultations`, have the same ids, and may be mixed with the socket.
+
+Refusals (`error.code`): of any frame {anywhere}; {refusals}. What each means is told in `openapi/app.json`, by the same code.
 
 Close codes: {closes}.
 """
@@ -51,7 +63,8 @@ def document() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "医约宝在线咨询长连接", "version": __version__,
-            "description": _DESCRIPTION.strip().replace("{closes}", closes),
+            "description": _DESCRIPTION.strip().replace("{closes}", closes).replace("{anywhere}", _listed(_ANYWHERE))
+            .replace("{refusals}", _refusals()),
         },
         "defaultContentType": "application/json",
         "servers": {"this": {"host": "yiyuebao.example", "protocol": "wss", "description": "This service"}},
@@ -73,6 +86,20 @@ def document() -> dict[str, Any]:
             },
         },
     }  # fmt: skip
+
+
+def _listed(codes: Sequence[str]) -> str:
+    return ", ".join(f"`{code}`" for code in codes)
+
+
+def _refusals() -> str:
+    """What each frame is refused for, from what its twin over HTTP declares."""
+    declared = {each.name: each.problems for each in api.operations()}
+    told = [
+        f"of `{frame}` {_listed([code for code in declared[name] if code not in (*_ANYWHERE, *_OF_HTTP)])}"
+        for frame, name in _TWINS.items()
+    ]
+    return "; ".join([*told, "of `typing` `not-found`", "of `hello` and `renew` `unauthenticated`, of `hello` `too-many-sockets`"])
 
 
 def _operation(action: str, summary: str, models: Sequence[type[BaseModel]]) -> dict[str, Any]:

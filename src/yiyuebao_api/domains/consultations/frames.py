@@ -28,6 +28,16 @@ Cursors = Annotated[
     Field(max_length=MAX_CURSORS, description="The last seq this device has of each consultation; 0 for none."),
 ]
 
+_BODIES = (
+    "By kind. `text`: `{text}`, at most 4 000 characters. `image`: `{file_id}`, a file of your own, uploaded with `POST /v1/files` for "
+    "the purpose `consultation_image`. `file`: `{file_id, name}`, purpose `consultation_file`. `card`: `{type, title}` and perhaps "
+    "`text`, `subject`: something of the app's own to show. All values are strings."
+)
+_FILE = "fil_01kj4y8x3hf7a9cq2v5b6n8m0t"
+_SHOWN: list[dict[str, Any]] = [
+    {"text": "您好"}, {"file_id": _FILE}, {"file_id": _FILE, "name": "检验报告.pdf"}, {"type": "booking", "title": "上门换药"},
+]  # fmt: skip
+
 # ── from the client ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -67,7 +77,7 @@ class MessageSend(In):
     client_msg_id: Number
     consultation_id: ConsultationId
     kind: Literal["text", "image", "file", "card"]
-    body: dict[str, Any] = Field(examples=[{"text": "您好"}], description='`{"text"}`, or what the kind needs; text ≤ 4 000 characters.')
+    body: dict[str, Any] = Field(description=_BODIES, examples=_SHOWN)
 
 
 class MessageRecall(In):
@@ -155,10 +165,10 @@ class AckFrame(Out):
     """The message is stored. The same `client_msg_id` again gives the same words."""
 
     type: Literal["message.ack"]
-    client_msg_id: str
+    client_msg_id: str = Field(examples=["m-1764039600-1"])
     consultation_id: ConsultationId
     message_id: MessageId
-    seq: int
+    seq: int = Field(description="Its place in the consultation: 1, 2, 3 … without a gap.", examples=[17])
     sent_at: Moment
 
 
@@ -167,12 +177,16 @@ class MessageFrame(Out):
 
     type: Literal["message.new"]
     consultation_id: ConsultationId
-    seq: int
+    seq: int = Field(description="Its place in the consultation: 1, 2, 3 … without a gap.", examples=[17])
     message_id: MessageId
-    client_msg_id: str
+    client_msg_id: str = Field(examples=["m-1764039600-1"])
     sender: SenderRole
     kind: MessageKind
-    body: dict[str, Any]
+    body: dict[str, Any] = Field(
+        description="As it was sent; `{}` where it is hidden. Of a tombstone (`recall`): `{message_id, seq}` of what to hide. Links to "
+        "a picture or document: `GET /v1/consultations/{consultation_id}/messages/{message_id}/file`.",
+        examples=_SHOWN,
+    )
     sent_at: Moment
     hidden: bool
 
@@ -183,8 +197,8 @@ class RecalledFrame(Out):
     type: Literal["message.recalled"]
     consultation_id: ConsultationId
     message_id: MessageId
-    seq: int
-    tombstone_seq: int
+    seq: int = Field(description="Of the message to hide.", examples=[17])
+    tombstone_seq: int = Field(description="Of the tombstone, which comes as a `message.new` of kind `recall` as well.", examples=[19])
     at: Moment
 
 
@@ -194,9 +208,9 @@ class MarkFrame(Out):
     type: Literal["mark"]
     consultation_id: ConsultationId
     reader: SenderRole
-    device_id: str
-    delivered_seq: int
-    read_seq: int
+    device_id: str = Field(examples=["d-7f3c2a90"])
+    delivered_seq: int = Field(description="It has received everything up to this seq.", examples=[17])
+    read_seq: int = Field(description="Its person has seen everything up to this seq.", examples=[16])
     at: Moment
 
 
@@ -233,7 +247,7 @@ class CaughtUpFrame(Out):
 
     type: Literal["caught_up"]
     consultation_id: ConsultationId
-    seq: int
+    seq: int = Field(examples=[17])
 
 
 class ResetFrame(Out):
@@ -255,10 +269,14 @@ class ErrorFrame(Out):
     type: Literal["error"]
     code: str = Field(examples=["invalid-input"])
     title: str = Field(examples=["填写有误"])
-    detail: str
-    about: str | None = Field(description="The type of the frame that was refused, where it could be read.")
-    client_msg_id: str | None
-    retry_after_s: int | None
+    detail: str = Field(description="A sentence for the person.", examples=["请检查标出的内容后重试。"])
+    about: str | None = Field(
+        description="The type of the frame that was refused, where it could be read.", examples=["message.send"]
+    )
+    client_msg_id: str | None = Field(description="Which message was refused.", examples=["m-1764039600-1"])
+    retry_after_s: int | None = Field(
+        description="Send the same again after so many seconds. Null: the same would be refused again; give it up.", examples=[1]
+    )
 
 
 SERVER_FRAMES: tuple[type[BaseModel], ...] = (
