@@ -70,8 +70,11 @@ def test_who_waits_as_told_is_served(limit: Limit, steps: list[timedelta]) -> No
 
 
 def test_a_clock_that_went_back_locks_nobody_out() -> None:
+    """The accident: after the demo had travelled two days, its doctor was told to wait 60 seconds, for two days."""
     ahead = Spent(Window.DAY.began(NOW), 1, NOW + timedelta(hours=2))
-    assert wait(ahead, CODES_PER_PHONE, NOW) <= CODES_PER_PHONE.gap
+    assert wait(ahead, CODES_PER_PHONE, NOW) == timedelta()
+    another_host = Spent(Window.DAY.began(NOW), 1, NOW + timedelta(seconds=2))
+    assert wait(another_host, CODES_PER_PHONE, NOW) == CODES_PER_PHONE.gap
 
 
 def test_a_day_is_shanghais() -> None:

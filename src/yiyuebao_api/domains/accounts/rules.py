@@ -116,7 +116,8 @@ def wait(spent: Spent | None, limit: Limit, now: datetime) -> timedelta:
     waits = [timedelta()]
     if limit.most <= 0 or (spent is not None and spent.window_began == began and spent.times >= limit.most):
         waits.append(began + limit.window.length - now)
-    if spent is not None:
+    # Later than now by more than the gap: the clock was set back since (a demo travels), and nobody is to wait for that.
+    if spent is not None and spent.last_at <= now + limit.gap:
         waits.append(min(limit.gap, spent.last_at + limit.gap - now))
     return max(waits)
 
