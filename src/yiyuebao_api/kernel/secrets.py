@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import secrets as random
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from passlib.context import CryptContext
 from passlib.exc import UnknownHashError
+from pydantic_core import to_json
 from sqlalchemy import LargeBinary
 from sqlalchemy.dialects.mysql import VARBINARY
 from sqlalchemy.engine import Dialect
@@ -163,10 +165,12 @@ class SealedJson(TypeDecorator[dict[str, Any]]):
         super().__init__()
         self.label = label
 
+    def seal(self, value: Mapping[str, Any]) -> bytes:
+        """As the column holds it."""
+        return ring().seal(self.label, to_json(value))
+
     def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> bytes | None:
-        if value is None:
-            return None
-        return ring().seal(self.label, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+        return None if value is None else self.seal(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, Any] | None:
         return None if value is None else cast("dict[str, Any]", json.loads(ring().open(self.label, bytes(value))))
