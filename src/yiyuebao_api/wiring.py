@@ -27,7 +27,7 @@ from yiyuebao_api.domains.clinicians.events import (
 from yiyuebao_api.domains.consents.events import ConsentWithdrawn
 from yiyuebao_api.domains.consultations import live as sockets
 from yiyuebao_api.domains.consultations import service as consultations
-from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
+from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessagesSent
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.hospitals.events import HospitalChanged, SiteChanged
 from yiyuebao_api.domains.nearby import service as nearby
@@ -71,7 +71,7 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     ClinicianWentOffline: [visits.note_clinician_offline],
     PaperRunsOut: [notices.note_paper_runs_out],
     QualificationDecided: [notices.note_qualification_decided],
-    MessageSent: [sockets.note_message_sent],
+    MessagesSent: [sockets.note_messages_sent],
     MessageRecalled: [sockets.note_message_recalled],
     MarksMoved: [sockets.note_marks_moved],
     ConsultationMoved: [sockets.note_consultation_moved],

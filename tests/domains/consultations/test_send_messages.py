@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from tests.client import Api
-from tests.scenes.consultations import make_consultation, make_pair, row_of, say
+from tests.plans import Statements
+from tests.scenes.consultations import Pair, make_consultation, make_pair, row_of, say
 from tests.sockets import Device
 from yiyuebao_api.context import Context
+from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState
 from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.models import Block, Message
 from yiyuebao_api.domains.consultations.queries import lock_consultation
@@ -18,6 +21,8 @@ from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind
 from yiyuebao_api.domains.consultations.service import Sending, SentMessage
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId
+
+BY_NUMBER = "uq_consultation_message_consultation_id_sender_id_client_msg_id"
 
 
 def text(consultation_id: ConsultationId, sender: AccountId, number: str, /, **body: Any) -> Sending:
@@ -102,3 +107,38 @@ async def test_a_consultation_that_somebody_holds_keeps_only_its_own_people_wait
             assert [each["seq"] for each in acks] == [1, 1]
             assert (await held.hears("error", client_msg_id="m-1"))["code"] == "service-unavailable"
         assert (await held.send(talks[0].id, "等", number="m-1"))["seq"] == 1
+
+
+async def test_who_speaks_holds_the_consultation_and_nothing_else(api: Api, context: Context) -> None:
+    """The look at the clinician and at the blocks waits for nobody and lets nobody wait: they serve a hundred others too."""
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair, state=ConsultState.ACTIVE)
+    async with context.begin() as tx:
+        tx.add(Block(account_id=pair.asker, blocked_id=pair.answerer, blocked_at=clock.now()))
+    async with context.begin() as tx:
+        await service.send_messages(tx, [text(talk.id, pair.asker, "m-1")], now=clock.now())
+        async with asyncio.timeout(1):
+            await asyncio.create_task(change_both(context, pair), context=contextvars.Context())
+
+
+async def change_both(context: Context, pair: Pair) -> None:
+    async with context.begin() as tx:
+        clinician = await tx.get_one(Clinician, pair.clinician.id, with_for_update=True)
+        clinician.state = ClinicianState.SUSPENDED
+        await tx.execute(delete(Block))
+
+
+async def test_what_was_sent_before_is_found_by_its_number(api: Api, context: Context) -> None:
+    """The accident: the servers preferred to read the whole consultation, and every message cost more than the one before."""
+    pair = await make_pair(api, context)
+    talk = await make_consultation(context.database, pair, state=ConsultState.ACTIVE)
+    sendings = [text(talk.id, pair.asker, f"m-{number}") for number in range(40)]
+    async with context.begin() as tx:
+        await service.send_messages(tx, sendings, now=clock.now())
+    statements = Statements(context.database)
+    async with context.begin() as tx:
+        again = await service.send_messages(tx, sendings[5:7], now=clock.now())
+    assert [each.seq for each in again if isinstance(each, SentMessage)] == [6, 7]
+    (plan,) = (await statements.plans())["consultation_message"]
+    assert plan["key"] == BY_NUMBER
+    assert int(plan["rows"]) == 2

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind, SenderRole
+from yiyuebao_api.domains.consultations.rules import ConsultState, Pair, Said
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId, MessageId
-
-Pair = tuple[AccountId, AccountId]
 
 
 @dataclass(frozen=True, slots=True)
-class MessageSent:
-    """A message, or the tombstone of a recalled one, has its place in the log; `origin` is the socket that was answered."""
+class MessagesSent:
+    """Messages, or the tombstones of recalled ones, have their places in the log."""
 
-    consultation_id: ConsultationId
-    accounts: Pair
-    message_id: MessageId
-    seq: int
-    sender: SenderRole
-    sender_id: AccountId
-    client_msg_id: str
-    kind: MessageKind
-    body: Mapping[str, Any]
-    at: datetime
-    origin: str = ""
+    said: Sequence[Said]
 
 
 @dataclass(frozen=True, slots=True)

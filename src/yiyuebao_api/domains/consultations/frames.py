@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 
-from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
+from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled
 from yiyuebao_api.domains.consultations.models import Message
-from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind, SenderRole
+from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind, Said, SenderRole
 from yiyuebao_api.kernel.ids import ConsultationId, MessageId, RowId
 from yiyuebao_api.kernel.presence import Presence
 from yiyuebao_api.kernel.problems import Problem
@@ -309,11 +309,11 @@ def message_frame(row: Message) -> Frame:
     )
 
 
-def sent_frame(event: MessageSent) -> Frame:
+def sent_frame(said: Said) -> Frame:
     """As it was just stored."""
     return _message(
-        event.consultation_id, event.seq, event.message_id, event.client_msg_id, event.sender, event.kind, event.body,
-        event.at, hidden=False,
+        said.consultation_id, said.seq, said.message_id, said.client_msg_id, said.sender, said.kind, said.body, said.at,
+        hidden=False,
     )  # fmt: skip
 
 

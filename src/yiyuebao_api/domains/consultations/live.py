@@ -29,7 +29,7 @@ from starlette.websockets import WebSocket
 from yiyuebao_api.domains.accounts import queries as accounts
 from yiyuebao_api.domains.accounts.service import check_session
 from yiyuebao_api.domains.consultations import frames, queries, service
-from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
+from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessagesSent
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import TooManySockets
 from yiyuebao_api.domains.consultations.rules import MAX_TEXT, MessageKind, SenderRole
@@ -657,11 +657,12 @@ def _named(text: str) -> tuple[str | None, str | None]:
 # ── what the domain announces ────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def note_message_sent(tx: AsyncSession, event: MessageSent) -> None:
+async def note_messages_sent(tx: AsyncSession, event: MessagesSent) -> None:
     """To every other device of the two, and to nobody else (RULE-84)."""
-    live.tell(
-        tx, event.accounts, frames.sent_frame(event), stream=str(event.consultation_id), seq=event.seq, about=event.origin
-    )
+    for each in event.said:
+        live.tell(
+            tx, each.accounts, frames.sent_frame(each), stream=str(each.consultation_id), seq=each.seq, about=each.origin
+        )
 
 
 async def note_message_recalled(tx: AsyncSession, event: MessageRecalled) -> None:

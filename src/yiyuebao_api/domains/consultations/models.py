@@ -205,10 +205,14 @@ class Consultation(Model):
         """Whether the promised moment of a first answer has passed without one (RULE-85)."""
         return self.answered_at is None and self.answer_by is not None and self.answer_by <= now
 
+    @property
+    def course(self) -> Course:
+        """What its state is read from."""
+        return Course(self.state, self.measure, self.pay_until, self.refund_at, self.closes_at, self.idle_at)
+
     def standing(self, now: datetime) -> Standing:
         """The state as it is read at a moment."""
-        facts = Course(self.state, self.measure, self.pay_until, self.refund_at, self.closes_at, self.idle_at)
-        return standing(facts, now)
+        return standing(self.course, now)
 
 
 class ConsultationMove(Model):
@@ -247,11 +251,6 @@ class Message(Model):
     sent_at: Mapped[datetime] = mapped_column(comment="when it was stored")
     recalled_by: Mapped[int | None] = mapped_column(comment="seq of its tombstone; the content is kept for the legal term")
     withheld_at: Mapped[datetime | None] = mapped_column(comment="when the operator hid it from both (RULE-86)")
-
-    @property
-    def number(self) -> tuple[ConsultationId, AccountId, str]:
-        """What makes it one message, however often it is sent."""
-        return self.consultation_id, self.sender_id, self.client_msg_id
 
     @property
     def is_hidden(self) -> bool:

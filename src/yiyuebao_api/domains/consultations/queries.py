@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer, load_only
@@ -32,11 +35,15 @@ from yiyuebao_api.domains.consultations.models import (
 from yiyuebao_api.domains.consultations.rules import (
     ConsultKind,
     ConsultState,
+    Course,
     ExtensionState,
     FlagState,
     Measure,
     MessageKind,
     RegulatorExportState,
+    Rounds,
+    SenderRole,
+    Terms,
 )
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import FileState
@@ -59,9 +66,10 @@ from yiyuebao_api.kernel.ids import (
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.presence import RANKED, Presence, Seen, presences
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.wire import Wire, marks, moment
 
 _FRESH = {"populate_existing": True}
-#: Who takes part and how far it has come: what a message needs to know of a consultation.
+#: Who takes part and how far it has come.
 _COURSE = (
     Consultation.kind, Consultation.account_id, Consultation.patient_id, Consultation.clinician_id,
     Consultation.clinician_account_id, Consultation.hospital_id, Consultation.measure, Consultation.quantity,
@@ -84,23 +92,83 @@ async def lock_consultation(tx: AsyncSession, consultation_id: ConsultationId) -
     return found
 
 
-async def lock_consultations(
-    tx: AsyncSession, consultation_ids: Collection[ConsultationId]
-) -> dict[ConsultationId, Consultation]:
-    """Several, always in key order, with the course only; those that do not exist are left out.
-
-    Locked with every message: no sealed word is opened for it, and to ask for one is a mistake that shows at once.
-    """
-    ids = sorted(consultation_ids, key=lambda each: each.bytes)
-    locked = select(Consultation).where(Consultation.id.in_(ids)).order_by(Consultation.id).with_for_update()
+async def lock_course(tx: AsyncSession, consultation_id: ConsultationId) -> Consultation:
+    """`lock_consultation` with the course only: no sealed word is opened, and to ask for one is a mistake that shows at once."""
+    locked = select(Consultation).where(Consultation.id == consultation_id).with_for_update()
     locked = locked.options(load_only(*_COURSE, raiseload=True))
-    return {each.id: each for each in (await tx.scalars(locked.execution_options(**_FRESH))).all()}
+    return (await tx.scalars(locked.execution_options(**_FRESH))).one()
 
 
-async def verified_among(tx: AsyncSession, clinician_ids: Collection[ClinicianId]) -> set[ClinicianId]:
-    """Which of these may serve now."""
-    wanted = select(Clinician.id).where(Clinician.id.in_(clinician_ids), Clinician.state == ClinicianState.VERIFIED)
-    return set((await tx.scalars(wanted)).all())
+@dataclass(slots=True)
+class Talk:
+    """A locked consultation as its messages see it; `course`, `rounds` and `last_seq` move with them."""
+
+    id: ConsultationId
+    patient: AccountId
+    clinician: AccountId
+    paid: bool
+    verified: bool
+    blocked: bool
+    kind: ConsultKind
+    quantity: int
+    accepted: bool
+    course: Course
+    rounds: Rounds
+    last_seq: int
+
+    @property
+    def accounts(self) -> tuple[AccountId, AccountId]:
+        """The two who may read and write: who pays, who answers."""
+        return self.patient, self.clinician
+
+    def role_of(self, account_id: AccountId) -> SenderRole | None:
+        """None for everybody but the two."""
+        if account_id == self.patient:
+            return SenderRole.PATIENT
+        return SenderRole.CLINICIAN if self.paid and account_id == self.clinician else None
+
+
+#: Whether the clinician may serve and whether either has blocked the other is read in the same breath, without a lock.
+_TALKS = """
+SELECT c.id, c.account_id, c.clinician_account_id, c.paid_at,
+  (SELECT k.state FROM clinician AS k WHERE k.id = c.clinician_id),
+  EXISTS (SELECT 1 FROM consultation_block AS b WHERE b.account_id = c.account_id AND b.blocked_id = c.clinician_account_id)
+  OR EXISTS (SELECT 1 FROM consultation_block AS b WHERE b.account_id = c.clinician_account_id AND b.blocked_id = c.account_id),
+  c.kind, c.quantity, c.accepted_at, c.rounds_used, c.asked, c.last_seq,
+  c.state, c.measure, c.terms, c.pay_until, c.refund_at, c.closes_at, c.spoken_at, c.answered_at
+FROM consultation AS c WHERE c.id IN ({}) ORDER BY c.id FOR UPDATE
+"""
+
+
+async def lock_talks(wire: Wire, consultation_ids: Collection[ConsultationId]) -> dict[ConsultationId, Talk]:
+    """Several, always in key order; those that do not exist are left out.
+
+    Locked with every message, so it is asked without detours, and no sealed word is opened for it.
+    """
+    ids = sorted(each.bytes for each in consultation_ids)
+    found = [_talk(row) for row in await wire.ask(_TALKS.format(marks(len(ids))), ids)]
+    return {each.id: each for each in found}
+
+
+def _talk(row: Sequence[Any]) -> Talk:
+    (
+        consultation_id, patient, clinician, paid_at, staff, blocked, kind, quantity, accepted_at, used, asked, last_seq,
+        state, measure, terms, pay_until, refund_at, closes_at, spoken_at, answered_at,
+    ) = row  # fmt: skip
+    silent = None if spoken_at is None or answered_at is None else spoken_at + _idle_for(terms)
+    course = Course(
+        ConsultState(state), Measure(measure), pay_until.replace(tzinfo=UTC), moment(refund_at), moment(closes_at), moment(silent)
+    )
+    return Talk(
+        ConsultationId.of(consultation_id), AccountId.of(patient), AccountId.of(clinician), paid_at is not None,
+        staff == ClinicianState.VERIFIED, bool(blocked), ConsultKind(kind), quantity, accepted_at is not None, course,
+        Rounds(used, bool(asked)), last_seq,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)  # what is promised is the same in thousands of consultations
+def _idle_for(terms: str) -> timedelta:
+    return Terms.of(json.loads(terms)).idle_for
 
 
 async def require_consultation(tx: AsyncSession, consultation_id: ConsultationId) -> Consultation:
@@ -188,26 +256,36 @@ async def count_unpaid(tx: AsyncSession, account_id: AccountId, now: datetime) -
 # ── messages and marks ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def find_sent(
-    tx: AsyncSession, consultation_id: ConsultationId, sender: AccountId, client_msg_id: str
-) -> Message | None:
-    """What this sender sent under this number before."""
-    same = select(Message).where(
-        Message.consultation_id == consultation_id, Message.sender_id == sender, Message.client_msg_id == client_msg_id
-    )
-    return (await tx.scalars(same)).one_or_none()
-
-
 #: What makes a message one message: consultation, sender, the sender's own number.
 MessageNumber = tuple[ConsultationId, AccountId, str]
 
 
-async def list_sent(tx: AsyncSession, numbers: Collection[MessageNumber]) -> Sequence[Message]:
+class SentBefore(NamedTuple):
+    """Where a message stands in the log."""
+
+    id: MessageId
+    seq: int
+    sent_at: datetime
+
+
+#: Left to itself, the server reads whole consultations instead.
+_SENT = """
+SELECT consultation_id, sender_id, client_msg_id, id, seq, sent_at
+FROM consultation_message FORCE INDEX (uq_consultation_message_consultation_id_sender_id_client_msg_id)
+WHERE (consultation_id, sender_id, client_msg_id) IN ({})
+"""
+
+
+async def list_sent(wire: Wire, numbers: Collection[MessageNumber]) -> dict[MessageNumber, SentBefore]:
     """What was sent under these numbers before."""
-    same = select(Message).where(
-        tuple_(Message.consultation_id, Message.sender_id, Message.client_msg_id).in_(list(numbers))
-    )
-    return (await tx.scalars(same)).all()
+    values = [part for consultation, sender, own in numbers for part in (consultation.bytes, sender.bytes, own)]
+    rows = await wire.ask(_SENT.format(marks(len(numbers), 3)), values)
+    return {
+        (ConsultationId.of(consultation), AccountId.of(sender), own): SentBefore(
+            MessageId.of(message_id), seq, sent_at.replace(tzinfo=UTC)
+        )
+        for consultation, sender, own, message_id, seq, sent_at in rows
+    }
 
 
 async def list_messages(
@@ -482,14 +560,6 @@ async def are_blocked(tx: AsyncSession, one: AccountId, other: AccountId) -> boo
         (Block.account_id == one) & (Block.blocked_id == other), (Block.account_id == other) & (Block.blocked_id == one)
     )
     return (await tx.scalar(select(Block.account_id).where(either).limit(1))) is not None
-
-
-async def list_blocks(tx: AsyncSession, account_ids: Collection[AccountId]) -> set[tuple[AccountId, AccountId]]:
-    """Who of these has blocked whom of these."""
-    found = select(Block.account_id, Block.blocked_id).where(
-        Block.account_id.in_(account_ids), Block.blocked_id.in_(account_ids)
-    )
-    return {(one, other) for one, other in (await tx.execute(found)).all()}
 
 
 async def list_flags(tx: AsyncSession, state: FlagState, paging: Paging) -> Sequence[Flag]:

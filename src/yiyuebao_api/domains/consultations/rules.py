@@ -10,14 +10,17 @@ from enum import StrEnum
 from typing import Any, Self
 
 from yiyuebao_api.domains.consultations.problems import (
+    AcceptFirst,
     ConsultationStateRefused,
     ExportWindowRefused,
     MessageMalformed,
     PilotPeriodRefused,
     PriceOutOfLimits,
     RecallTooLate,
+    RoundsUsedUp,
     UnderSixRefused,
 )
+from yiyuebao_api.kernel.ids import AccountId, ConsultationId, MessageId
 from yiyuebao_api.kernel.money import Fen
 
 MAX_TEXT = 4_000
@@ -272,7 +275,57 @@ class Rounds:
         return Rounds(self.used + self.asked, asked=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a message makes of its consultation: the rounds, and whether it is the first answer or the last round."""
+
+    rounds: Rounds
+    starts: bool
+    closes: bool
+
+
+def speak(
+    course: Course, kind: ConsultKind, quantity: int, rounds: Rounds, sender: SenderRole, now: datetime, *, accepted: bool
+) -> Spoken:
+    """One of the two says something. Raises ConsultationStateRefused, AcceptFirst, RoundsUsedUp."""
+    state = standing(course, now).state
+    if state not in OPEN:
+        raise ConsultationStateRefused(state=state.value)
+    answers = sender is SenderRole.CLINICIAN
+    if answers and kind is ConsultKind.ONLINE_FOLLOW_UP and not accepted:
+        raise AcceptFirst
+    by_rounds = course.measure is Measure.ROUNDS
+    if by_rounds and not answers and rounds.used >= quantity:
+        raise RoundsUsedUp
+    after = rounds.after(sender)
+    return Spoken(
+        after, starts=answers and course.state is S.WAITING,
+        closes=by_rounds and after.used >= quantity and course.closes_at is None,
+    )  # fmt: skip
+
+
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+#: The two of a consultation: who pays, who answers.
+Pair = tuple[AccountId, AccountId]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message in its place, as it is stored and as it is told; `origin` is the socket that was answered directly."""
+
+    consultation_id: ConsultationId
+    accounts: Pair
+    message_id: MessageId
+    seq: int
+    sender: SenderRole
+    sender_id: AccountId
+    client_msg_id: str
+    kind: MessageKind
+    body: Mapping[str, Any]
+    at: datetime
+    origin: str = ""
+
 
 RECALL_WITHIN = timedelta(minutes=2)
 _NUMBER = re.compile(r"[\x21-\x7e]{1,64}")

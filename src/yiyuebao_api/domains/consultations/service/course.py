@@ -9,33 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from yiyuebao_api.domains.consultations import queries
 from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import (
-    AcceptFirst,
     ConsultationExpired,
     ConsultationStateRefused,
-    RoundsUsedUp,
 )
 from yiyuebao_api.domains.consultations.rules import (
-    OPEN,
     Actor,
-    ConsultKind,
     ConsultState,
     EndReason,
     Measure,
-    Rounds,
-    SenderRole,
+    Spoken,
 )
 from yiyuebao_api.domains.consultations.service.settling import earn, give_all_back
 from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_moved, tell_patient
 from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import ConsultationId
-
-
-def require_open(consultation: Consultation, now: datetime) -> None:
-    """Raises ConsultationStateRefused unless the two can talk at that moment."""
-    state = consultation.standing(now).state
-    if state not in OPEN:
-        raise ConsultationStateRefused(state=state.value)
 
 
 def require_standing(consultation: Consultation, now: datetime, *states: ConsultState) -> None:
@@ -47,25 +35,16 @@ def require_standing(consultation: Consultation, now: datetime, *states: Consult
         raise ConsultationStateRefused(state=state.value)
 
 
-async def note_spoken(tx: AsyncSession, consultation: Consultation, sender: SenderRole, now: datetime) -> None:
-    """One of the two says something: the first answer starts the clock, answers use up rounds.
+async def note_turn(tx: AsyncSession, consultation: Consultation, spoken: Spoken, now: datetime) -> None:
+    """What was said moves more than counters: the first answer starts the clock, the last round ends it in a while.
 
-    The caller holds the row's lock. Raises ConsultationStateRefused, AcceptFirst, RoundsUsedUp.
+    The caller holds the row's lock.
     """
-    require_open(consultation, now)
-    answers = sender is SenderRole.CLINICIAN
-    if answers and consultation.kind is ConsultKind.ONLINE_FOLLOW_UP and consultation.accepted_at is None:
-        raise AcceptFirst
-    by_rounds = consultation.measure is Measure.ROUNDS
-    if by_rounds and not answers and consultation.rounds_used >= consultation.quantity:
-        raise RoundsUsedUp
-    if answers and consultation.state is ConsultState.WAITING:
+    if spoken.starts:
         await _start(tx, consultation, now)
-    if consultation.state is ConsultState.ACTIVE or not answers:
-        rounds = Rounds(consultation.rounds_used, consultation.asked).after(sender)
-        consultation.rounds_used, consultation.asked = rounds.used, rounds.asked
+    consultation.rounds_used, consultation.asked = spoken.rounds.used, spoken.rounds.asked
     consultation.spoken_at = now
-    if by_rounds and consultation.rounds_used >= consultation.quantity and consultation.closes_at is None:
+    if spoken.closes:
         consultation.closes_at = now + timedelta(minutes=consultation.promises.grace_minutes)
         await watch(tx, consultation, consultation.closes_at, now)
         await warn(tx, consultation, now)

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Self
+from datetime import datetime
+from itertools import chain
+from typing import Any, cast
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import set_committed_value
 
 from yiyuebao_api.domains.consultations import queries, rules
+from yiyuebao_api.domains.consultations.events import MessagesSent
 from yiyuebao_api.domains.consultations.models import Consultation, Flag, Mark, Message
 from yiyuebao_api.domains.consultations.problems import ClinicianNotServing, PairBlocked, TooManyDevices
-from yiyuebao_api.domains.consultations.rules import FlagState, MessageKind, SenderRole
-from yiyuebao_api.domains.consultations.service.course import note_spoken
+from yiyuebao_api.domains.consultations.queries import Talk
+from yiyuebao_api.domains.consultations.rules import FlagState, MessageKind, Said, SenderRole, Spoken
+from yiyuebao_api.domains.consultations.service.course import note_turn
 from yiyuebao_api.domains.consultations.service.telling import tell_marks, tell_message, tell_recalled
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.problems import FileNotFound
 from yiyuebao_api.domains.files.queries import find_file, lock_file, require_file
 from yiyuebao_api.domains.files.rules import FileState, Purpose
-from yiyuebao_api.kernel.ids import AccountId, ClinicianId, ConsultationFlagId, ConsultationId, FileId, MessageId
+from yiyuebao_api.kernel.events import announce
+from yiyuebao_api.kernel.ids import AccountId, ConsultationFlagId, ConsultationId, FileId, MessageId
 from yiyuebao_api.kernel.problems import NotFound, Problem
+from yiyuebao_api.kernel.secrets import SealedJson
+from yiyuebao_api.kernel.wire import Wire, column, marks
 
-_COLUMNS = tuple(Message.__table__.columns.keys())
-_COUNTERS = ("last_seq", "spoken_at", "asked", "rounds_used")
+_INSERT = """
+INSERT INTO consultation_message
+  (consultation_id, seq, id, sender_id, sender, client_msg_id, kind, body, sent_at) VALUES
+"""
 #: What a file must have been uploaded for, to go with a message of that kind.
 _PURPOSES = {MessageKind.IMAGE: Purpose.CONSULTATION_IMAGE, MessageKind.FILE: Purpose.CONSULTATION_FILE}
 #: Messages of one page of the log, at most.
@@ -43,10 +49,6 @@ class SentMessage:
     message_id: MessageId
     seq: int
     sent_at: datetime
-
-    @classmethod
-    def of(cls, message: Message) -> Self:
-        return cls(message.consultation_id, message.client_msg_id, message.id, message.seq, message.sent_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +69,13 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What several messages need to know, asked once: the locked consultations, what was sent before, who may not."""
+    """What several messages need to know, asked once: the locked consultations, and what was sent before."""
 
-    consultations: Mapping[ConsultationId, Consultation]
+    wire: Wire
+    talks: Mapping[ConsultationId, Talk]
     sent: dict[queries.MessageNumber, SentMessage]
-    blocks: Collection[tuple[AccountId, AccountId]]
-    verified: Collection[ClinicianId]
-    spoken: dict[ConsultationId, Consultation] = field(default_factory=dict)
-    said: list[Message] = field(default_factory=list)
-
-    def check_pair(self, consultation: Consultation, role: SenderRole) -> None:
-        """Raises PairBlocked, ClinicianNotServing."""
-        one, other = consultation.accounts
-        if (one, other) in self.blocks or (other, one) in self.blocks:
-            raise PairBlocked
-        if role is SenderRole.CLINICIAN and consultation.clinician_id not in self.verified:
-            raise ClinicianNotServing
+    spoken: dict[ConsultationId, Talk] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,63 +120,82 @@ async def send_messages(
 
     Locks the consultations in key order. What the database is asked does not grow with the number of messages.
     """
-    found = await queries.lock_consultations(tx, {each.consultation_id for each in sendings})
-    room = _Room(
-        found,
-        {each.number: SentMessage.of(each) for each in await queries.list_sent(tx, [each.number for each in sendings])},
-        await queries.list_blocks(tx, {account_id for each in found.values() for account_id in each.accounts}),
-        await queries.verified_among(tx, {each.clinician_id for each in found.values()}),
-    )
+    wire = await Wire.of(tx)
+    talks = await queries.lock_talks(wire, {each.consultation_id for each in sendings})
+    sent = await queries.list_sent(wire, [each.number for each in sendings])
+    before = {number: SentMessage(number[0], number[2], each.id, each.seq, each.sent_at) for number, each in sent.items()}
+    room = _Room(wire, talks, before)
     outcomes: list[SentMessage | Problem] = []
     for each in sendings:
         try:
             outcomes.append(await _send(tx, room, each, now))
         except Problem as problem:
             outcomes.append(problem)
-    if room.said:  # past the unit of work: these are the statements that are run thousands of times a second
-        await _store_counters(tx, [*room.spoken.values()])
-        rows = [{name: getattr(each, name) for name in _COLUMNS} for each in room.said]
-        await tx.execute(insert(Message.__table__), rows)  # type: ignore[arg-type]
-    await tx.flush()
+    if room.said:
+        await _store(room, now)
+        await announce(tx, MessagesSent(room.said))
     return outcomes
 
 
-async def _store_counters(tx: AsyncSession, spoken: Sequence[Consultation]) -> None:
-    """What every message moves, of all these consultations in one statement."""
-    marks = " ".join(["WHEN %s THEN %s"] * len(spoken))
-    changes = ", ".join(f"{name} = CASE id {marks} END" for name in _COUNTERS)
-    statement = f"UPDATE consultation SET {changes} WHERE id IN ({', '.join(['%s'] * len(spoken))})"  # noqa: S608 (names and marks)
+async def _store(room: _Room, now: datetime) -> None:
+    """What every message moves, of all these consultations in one statement, and what was said, in another."""
+    spoken = [*room.spoken.values()]
     ids = [each.id.bytes for each in spoken]
-    values: list[Any] = []
-    for name in _COUNTERS:
-        for each in spoken:
-            value = getattr(each, name)
-            set_committed_value(each, name, value)
-            values += [each.id.bytes, value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value]
-    await (await tx.connection()).exec_driver_sql(statement, (*values, *ids))
+    when = " ".join(["WHEN %s THEN %s"] * len(spoken))
+    changes = ", ".join(f"{name} = CASE id {when} END" for name in ("last_seq", "rounds_used", "asked"))
+    moved = f"UPDATE consultation SET spoken_at = %s, {changes} WHERE id IN ({marks(len(ids))})"  # noqa: S608 (names and marks)
+    values: list[Any] = [column(now)]
+    for counted in ([each.last_seq for each in spoken], [each.rounds.used for each in spoken], [each.rounds.asked for each in spoken]):
+        values += chain.from_iterable(zip(ids, counted, strict=True))
+    await room.wire.ask(moved, [*values, *ids])
+    body = cast("SealedJson", Message.__table__.c.body.type)
+    rows = [
+        (
+            each.consultation_id.bytes, each.seq, each.message_id.bytes, each.sender_id.bytes, each.sender.value,
+            each.client_msg_id, each.kind.value, body.seal(each.body), column(each.at),
+        )
+        for each in room.said
+    ]  # fmt: skip
+    await room.wire.ask(_INSERT + marks(len(rows), len(rows[0])), [*chain.from_iterable(rows)])
 
 
 async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) -> SentMessage:
     rules.check_number(sending.client_msg_id)
     content = rules.check_body(sending.kind, sending.body)
-    consultation = room.consultations.get(sending.consultation_id)
-    role = _role_of(consultation, sending.sender)
-    if consultation is None or role is None:
+    talk = room.talks.get(sending.consultation_id)
+    role = talk.role_of(sending.sender) if talk is not None else None
+    if talk is None or role is None:
         raise NotFound
     if known := room.sent.get(sending.number):
         return known
-    room.check_pair(consultation, role)
+    if talk.blocked:
+        raise PairBlocked
+    if role is SenderRole.CLINICIAN and not talk.verified:
+        raise ClinicianNotServing
     file = await _locked_file(tx, sending.sender, sending.kind, content)
-    await note_spoken(tx, consultation, role, now)
+    spoken = rules.speak(talk.course, talk.kind, talk.quantity, talk.rounds, role, now, accepted=talk.accepted)
+    if spoken.starts or spoken.closes:
+        await _take_turn(tx, talk, spoken, now)
     if file is not None:
         await files.keep(tx, file)
-    message = _next(consultation, sending.sender, role, sending.client_msg_id, sending.kind, content, now)
-    _raise_flags(tx, message, now)
-    await tell_message(tx, consultation, message, origin=sending.origin)
-    room.spoken[consultation.id] = consultation
+    talk.rounds, talk.last_seq = spoken.rounds, talk.last_seq + 1
+    message = Said(
+        talk.id, talk.accounts, MessageId.new(), talk.last_seq, role, sending.sender, sending.client_msg_id, sending.kind,
+        content, now, sending.origin,
+    )  # fmt: skip
+    _raise_flags(tx, message)
+    room.spoken[talk.id] = talk
     room.said.append(message)
-    sent = room.sent[sending.number] = SentMessage.of(message)
+    sent = room.sent[sending.number] = SentMessage(talk.id, sending.client_msg_id, message.message_id, message.seq, now)
     return sent
+
+
+async def _take_turn(tx: AsyncSession, talk: Talk, spoken: Spoken, now: datetime) -> None:
+    """What moves more than the counters is done with the whole row, and seen by the messages that follow."""
+    consultation = await queries.lock_course(tx, talk.id)
+    await note_turn(tx, consultation, spoken, now)
+    await tx.flush()
+    talk.course = consultation.course
 
 
 async def _locked_file(tx: AsyncSession, sender: AccountId, kind: MessageKind, body: Mapping[str, str]) -> File | None:
@@ -332,12 +344,12 @@ def _next(
     )  # fmt: skip
 
 
-def _raise_flags(tx: AsyncSession, message: Message, now: datetime) -> None:
+def _raise_flags(tx: AsyncSession, message: Said) -> None:
     """RULE-86: it is delivered, and somebody looks at it."""
     said = " ".join(str(message.body[name]) for name in ("text", "title", "name") if name in message.body)
     for kind, rule in rules.suspicions(said).items():
         tx.add(Flag(
             id=ConsultationFlagId.new(), consultation_id=message.consultation_id, seq=message.seq, kind=kind, rule=rule,
             words=None, reporter_id=None, state=FlagState.OPEN, decided_by=None, decision=None, decided_at=None,
-            created_at=now,
+            created_at=message.at,
         ))  # fmt: skip

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessageSent
+from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessagesSent
 from yiyuebao_api.domains.consultations.models import Consultation, ConsultationMove, Mark, Message
-from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, check_move
+from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, Said, check_move
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import Basis, Scope
 from yiyuebao_api.domains.notices import service as notices
@@ -85,10 +85,11 @@ async def tell_moved(tx: AsyncSession, consultation: Consultation, now: datetime
 
 async def tell_message(tx: AsyncSession, consultation: Consultation, message: Message, *, origin: str = "") -> None:
     """The devices of both hear the message; nobody else's (RULE-84)."""
-    await announce(tx, MessageSent(
+    said = Said(
         consultation.id, consultation.accounts, message.id, message.seq, message.sender, message.sender_id,
         message.client_msg_id, message.kind, message.body, message.sent_at, origin,
-    ))  # fmt: skip
+    )  # fmt: skip
+    await announce(tx, MessagesSent([said]))
 
 
 async def tell_recalled(
