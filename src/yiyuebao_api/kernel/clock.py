@@ -60,6 +60,15 @@ def move(by: timedelta) -> timedelta:
     return moved
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def in_english(moment: datetime) -> str:
+    """`25 Nov 09:00`, in China, for people who read English; whatever the machine's language."""
+    local = moment.astimezone(SHANGHAI)
+    return f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
+
+
 def today(moment: datetime) -> datetime:
     """The midnight in Shanghai that begins the day `moment` lies in, as aware UTC."""
     return moment.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -11,12 +11,13 @@ from yiyuebao_api.domains.notices.service import tell_account, tell_hospital
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, NoticeId
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.kernel.tokens import Mode
 
 
 async def _tell(database: Database, reader: AccountId | HospitalId, number: int = 1) -> NoticeId:
     async with database.begin() as tx:
-        words = {"title": f"预约成功 {number}", "body": "您预约的上门服务已支付成功。"}
+        words = {"title": Words(f"预约成功 {number}", f"Booked {number}"), "body": Words("您预约的上门服务已支付成功。", "It is paid.")}
         if isinstance(reader, AccountId):
             return await tell_account(tx, reader, "booking.paid", **words, subject=BookingId.new(), now=clock.now())
         return await tell_hospital(tx, reader, "booking.paid", **words, subject=BookingId.new(), now=clock.now())
@@ -113,7 +114,7 @@ async def test_a_thousand_unread_notices_are_counted_as_999(api: Api, database: 
     signed = await sign_in(database, api.app.state.tokens)
     async with database.begin() as tx:
         for _ in range(1005):
-            words = {"title": "预约成功", "body": "…"}
+            words = {"title": Words("预约成功", "Booked"), "body": Words("…", "…")}
             await tell_account(tx, signed.account_id, "paid", **words, subject=BookingId.new(), now=clock.now())
     assert (await api.signed_in(signed.access_token).get("/v1/notices/unread-count")).json() == {"unread": 999}
 
@@ -121,5 +122,16 @@ async def test_a_thousand_unread_notices_are_counted_as_999(api: Api, database: 
 async def test_bodies_are_sealed_in_the_table(database: Database) -> None:
     await _tell(database, AccountId.new())
     async with database.engine.connect() as connection:
-        [raw] = (await connection.exec_driver_sql("SELECT body FROM notice")).scalars()
-    assert "您预约".encode() not in raw
+        row = (await connection.exec_driver_sql("SELECT body, body_en FROM notice")).mappings().one()
+    assert "您预约".encode() not in row["body"]
+    assert b"is paid" not in row["body_en"]
+
+
+async def test_one_of_before_there_was_english_says_so(api: Api, database: Database) -> None:
+    signed = await sign_in(database, api.app.state.tokens)
+    told = await _tell(database, signed.account_id)
+    async with database.begin() as tx:
+        row = await tx.get_one(Notice, told)
+        row.title_en = row.body_en = None
+    (shown,) = (await api.signed_in(signed.access_token).get("/v1/notices")).json()["items"]
+    assert (shown["title"], shown["title_en"]) == ("预约成功 1", "News for you")

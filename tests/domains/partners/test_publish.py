@@ -18,8 +18,10 @@ from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalId, VisitId
 from yiyuebao_api.kernel.outbox import OutboxJob
+from yiyuebao_api.kernel.problems import Words
 
 URL = "https://his.example.com/hook"
+WORDS = Words("新订单", "New order")
 
 
 async def _counted(database: Database) -> dict[str, int]:
@@ -36,8 +38,8 @@ async def _paid(database: Database, hospital_id: HospitalId, *, fails: bool) -> 
         now = clock.now()
         await publish(tx, hospital_id, "booking.paid", booking_data(booking_id), subject=booking_id, now=now)
         for tell in (
-            tell_hospital(tx, hospital_id, "booking.paid", title="新订单", body="…", subject=booking_id, now=now),
-            tell_account(tx, AccountId.new(), "booking.paid", title="预约成功", body="…", subject=booking_id, now=now),
+            tell_hospital(tx, hospital_id, "booking.paid", title=WORDS, body=WORDS, subject=booking_id, now=now),
+            tell_account(tx, AccountId.new(), "booking.paid", title=WORDS, body=WORDS, subject=booking_id, now=now),
         ):
             await tell
         await tx.flush()

@@ -51,6 +51,7 @@ from yiyuebao_api.kernel.ids import (
     ServiceId,
     ServiceVersionId,
 )
+from yiyuebao_api.kernel.problems import Words
 
 
 def day_of(now: datetime) -> date:
@@ -75,8 +76,12 @@ async def propose_service(
         raise TooManyProposals(most=OPEN_PROPOSALS)
     service = await draft_service(tx, clinician.hospital_id, body, now=now, proposed_by=clinician.id)
     await notices.tell_hospital(
-        tx, clinician.hospital_id, "catalogue.proposed", title="医护人员提交了服务项目",
-        body=f"{clinician.name} 建议开设“{body.name}”，请审核后发布或停用。", subject=service.id, now=now,
+        tx, clinician.hospital_id, "catalogue.proposed", title=Words("医护人员提交了服务项目", "An item is proposed"),
+        body=Words(
+            f"{clinician.name} 建议开设“{body.name}”，请审核后发布或停用。",
+            f"{clinician.name} proposes “{body.name}”: publish it or retire it.",
+        ),
+        subject=service.id, now=now,
     )  # fmt: skip
     return service
 

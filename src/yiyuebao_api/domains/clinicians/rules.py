@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from yiyuebao_api.domains.clinicians.problems import ClinicianStateRefused, QualificationStateRefused
 from yiyuebao_api.kernel.clock import SHANGHAI
+from yiyuebao_api.kernel.problems import Words
 
 
 class ClinicianKind(StrEnum):
@@ -233,9 +234,10 @@ class Paper(StrEnum):
     VERIFICATION = "verification"
 
 
-PAPER_NAMES: dict[Paper, str] = {
-    Paper.LICENCE: "执业证书", Paper.LIABILITY: "责任保险", Paper.MALPRACTICE: "医疗意外险", Paper.ACCIDENT: "人身意外险",
-    Paper.VERIFICATION: "资质复核",
+PAPER_NAMES: dict[Paper, Words] = {
+    Paper.LICENCE: Words("执业证书", "licence to practise"), Paper.LIABILITY: Words("责任保险", "liability insurance"),
+    Paper.MALPRACTICE: Words("医疗意外险", "malpractice insurance"), Paper.ACCIDENT: Words("人身意外险", "accident insurance"),
+    Paper.VERIFICATION: Words("资质复核", "check of the papers"),
 }  # fmt: skip
 #: RULE-23 and A09: how many days before the last one a warning is given; 90 for a licence, whose renewal takes a while.
 WARNINGS: dict[Paper, tuple[int, ...]] = dict.fromkeys(Paper, (60, 30, 7)) | {Paper.LICENCE: (90, 60, 30, 7)}

@@ -43,6 +43,10 @@ class Notice(Model):
     kind: Mapped[str] = mapped_column(code_column(40), comment="what happened, for the app to choose a picture")
     title: Mapped[str] = mapped_column(String(60), comment="fit for a lock screen (RULE-158)")
     body: Mapped[str] = mapped_column(Sealed("notices.body", 500), comment="the sentence, sealed")
+    title_en: Mapped[str | None] = mapped_column(String(80), comment="the title in English; null: of before there was any")
+    body_en: Mapped[str | None] = mapped_column(
+        Sealed("notices.body_en", 1000), comment="the sentence in English, sealed; null: of before there was any"
+    )
     subject_kind: Mapped[str] = mapped_column(code_column(40), comment="kind of thing it is about")
     subject_id: Mapped[str] = mapped_column(code_column(40), comment="its id, to open it with")
     created_at: Mapped[datetime] = mapped_column(comment="when it was told")

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field
 
 from yiyuebao_api.domains.notices.models import Notice
-from yiyuebao_api.domains.notices.rules import english
+from yiyuebao_api.domains.notices.rules import UNTOLD
 from yiyuebao_api.kernel.ids import NoticeId
 from yiyuebao_api.kernel.schema import Moment, Out
 
@@ -20,7 +20,10 @@ class NoticeOut(Out):
     title: str = Field(examples=["预约成功"])
     body: str = Field(examples=["您预约的上门服务已支付成功，等待医院接单。"])
     title_en: str = Field(examples=["Booked and paid"])
-    body_en: str = Field(description="By kind alone; times and numbers stand in `body`.", examples=["The booking is paid."])
+    body_en: str = Field(
+        description="As complete as `body`; names of items and what people wrote stay as they are.",
+        examples=["Booked and paid: the hospital will answer."],
+    )
     subject_kind: str = Field(examples=["booking"])
     subject_id: str = Field(examples=["bkg_01kj4y8x3hf7a9cq2v5b6n8m0t"])
     created_at: Moment
@@ -28,9 +31,10 @@ class NoticeOut(Out):
 
     @classmethod
     def of(cls, notice: Notice) -> Self:
-        words = english(notice.kind)
+        title, body = UNTOLD
         return cls(
-            id=notice.id, kind=notice.kind, title=notice.title, body=notice.body, title_en=words.title, body_en=words.body,
+            id=notice.id, kind=notice.kind, title=notice.title, body=notice.body,
+            title_en=notice.title_en or title.en, body_en=notice.body_en or body.en,
             subject_kind=notice.subject_kind, subject_id=notice.subject_id, created_at=notice.created_at,
             read_at=notice.read_at,
         )  # fmt: skip

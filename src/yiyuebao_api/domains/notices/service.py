@@ -1,4 +1,4 @@
-"""Telling and reading. `tell_*` only writes rows, in the transaction of whoever changed the state."""
+"""Telling, in both languages, and reading. `tell_*` only writes rows, in the transaction of whoever changed the state."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from yiyuebao_api.domains.clinicians.rules import PAPER_NAMES
 from yiyuebao_api.domains.notices.models import Audience, Notice
 from yiyuebao_api.domains.notices.queries import Reader, told_to
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, Id, NoticeId
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.kernel.purging import delete_some
 
 
 async def tell_account(
-    tx: AsyncSession, account_id: AccountId, kind: str, *, title: str, body: str, subject: Id, now: datetime
+    tx: AsyncSession, account_id: AccountId, kind: str, *, title: Words, body: Words, subject: Id, now: datetime
 ) -> NoticeId:
     """Put a notice into a person's inbox. `title` may reach a lock screen: no clinical word in it (RULE-158)."""
     return _tell(tx, account_id, None, kind, title=title, body=body, subject=subject, now=now)
 
 
 async def tell_hospital(
-    tx: AsyncSession, hospital_id: HospitalId, kind: str, *, title: str, body: str, subject: Id, now: datetime
+    tx: AsyncSession, hospital_id: HospitalId, kind: str, *, title: Words, body: Words, subject: Id, now: datetime
 ) -> NoticeId:
     """Put a notice into the inbox that a hospital's desk shares (RULE-52)."""
     return _tell(tx, None, hospital_id, kind, title=title, body=body, subject=subject, now=now)
 
 
 def _tell(
-    tx: AsyncSession, account_id: AccountId | None, hospital_id: HospitalId | None, kind: str, *, title: str, body: str,
+    tx: AsyncSession, account_id: AccountId | None, hospital_id: HospitalId | None, kind: str, *, title: Words, body: Words,
     subject: Id, now: datetime,
 ) -> NoticeId:  # fmt: skip
     notice = Notice(
         id=NoticeId.new(), audience=Audience.HOSPITAL if account_id is None else Audience.ACCOUNT,
-        account_id=account_id, hospital_id=hospital_id, kind=kind, title=title, body=body,
+        account_id=account_id, hospital_id=hospital_id, kind=kind, title=title.zh, body=body.zh, title_en=title.en,
+        body_en=body.en,
         subject_kind=type(subject).__name__.removesuffix("Id").lower(), subject_id=str(subject),
         created_at=now, read_at=None,
     )  # fmt: skip
@@ -46,8 +48,11 @@ def _tell(
 
 async def note_qualification_decided(tx: AsyncSession, event: QualificationDecided) -> None:
     """The holder of a certificate hears what became of it."""
-    title = "证书审核已通过" if event.approved else "证书审核未通过"
-    body = "您提交的证书已通过审核。" if event.approved else "您提交的证书被退回，请查看原因后修改再提交。"
+    title = Words("证书审核未通过", "Certificate sent back")
+    body = Words("您提交的证书被退回，请查看原因后修改再提交。", "A certificate was sent back; read why and submit it again.")
+    if event.approved:
+        title = Words("证书审核已通过", "Certificate approved")
+        body = Words("您提交的证书已通过审核。", "A certificate you submitted has been approved.")
     await tell_account(
         tx, event.account_id, f"qualification.{'approved' if event.approved else 'rejected'}", title=title, body=body,
         subject=event.qualification_id, now=event.at,
@@ -57,13 +62,18 @@ async def note_qualification_decided(tx: AsyncSession, event: QualificationDecid
 async def note_paper_runs_out(tx: AsyncSession, event: PaperRunsOut) -> None:
     """The person and their desk hear that something of the file ends, or has ended (RULE-23)."""
     what, ended = PAPER_NAMES[event.paper], event.days_before == 0
-    title = f"{what}已到期" if ended else f"{what}即将到期"
+    title = Words(f"{what.zh}即将到期", f"Runs out soon: {what.en}")
+    if ended:
+        title = Words(f"{what.zh}已到期", f"Has ended: {what.en}")
     kind = "clinician.paper_ended" if ended else "clinician.paper_runs_out"
-    until = f"{what}有效期至 {event.last_day}，{'已不能上门服务' if ended else '请及时更新'}。"
-    await tell_account(tx, event.account_id, kind, title=title, body=f"您的{until}", subject=event.clinician_id, now=event.at)
-    await tell_hospital(
-        tx, event.hospital_id, kind, title=title, body=f"{event.name} 的{until}", subject=event.clinician_id, now=event.at
+    until = Words(
+        f"{what.zh}有效期至 {event.last_day}，{'已不能上门服务' if ended else '请及时更新'}。",
+        f"{what.en}, valid until {event.last_day}: {'no visits without it' if ended else 'please renew it in time'}.",
     )
+    yours = Words(f"您的{until.zh}", f"Your {until.en}")
+    theirs = Words(f"{event.name} 的{until.zh}", f"{event.name}: {until.en}")
+    await tell_account(tx, event.account_id, kind, title=title, body=yours, subject=event.clinician_id, now=event.at)
+    await tell_hospital(tx, event.hospital_id, kind, title=title, body=theirs, subject=event.clinician_id, now=event.at)
 
 
 async def read_notice(notice: Notice, *, now: datetime) -> Notice:

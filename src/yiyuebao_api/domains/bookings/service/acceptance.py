@@ -15,6 +15,7 @@ from yiyuebao_api.domains.bookings.service.telling import clock_time, move, tell
 from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import AccountId, BookingId
+from yiyuebao_api.kernel.problems import Words
 
 #: Jobs of `wiring.JOBS`. Each row carries the deadline it was put for: after a new time it has nothing to do any more.
 REMIND_DESK = "bookings.remind_desk"
@@ -38,9 +39,12 @@ async def accept_booking(tx: AsyncSession, booking_id: BookingId, *, account_id:
     require_state(booking, (BookingState.PAID,))  # an assigned one can be accepted too, but by taking somebody off
     await require_assessed(tx, booking)
     await move(tx, booking, BookingState.ACCEPTED, actor=ActorKind.DESK, actor_id=account_id, now=now)
-    await tell_hospital(tx, booking, "booking.accepted", "已接单", now=now)
-    body = f"医院已接单：{booking.service_name}，{when(booking)}。"
-    await tell_payer(tx, booking, "booking.accepted", "医院已接单", body, now)
+    await tell_hospital(tx, booking, "booking.accepted", Words("已接单", "Booking accepted"), now=now)
+    start = when(booking)
+    body = Words(
+        f"医院已接单：{booking.service_name}，{start.zh}。", f"The hospital has accepted: {booking.service_name}, {start.en}."
+    )
+    await tell_payer(tx, booking, "booking.accepted", Words("医院已接单", "Booking accepted"), body, now)
     return booking
 
 
@@ -52,9 +56,12 @@ async def remind_desk(begin: Begin, booking_id: BookingId, *, by: datetime, now:
         if not _waits(booking, by) or booking.desk_reminded_at is not None or now >= by:
             return
         booking.desk_reminded_at = now
-        await tell_desk(
-            tx, booking, "booking.accept_soon", "预约待接单，即将超时", f"请在 {clock_time(by)} 前接单，否则将自动全额退款", now
+        last = clock_time(by)
+        title = Words("预约待接单，即将超时", "A booking waits for you")
+        words = Words(
+            f"请在 {last.zh} 前接单，否则将自动全额退款", f"accept it by {last.en}, or it ends and everything is refunded"
         )
+        await tell_desk(tx, booking, "booking.accept_soon", title, words, now)
 
 
 async def end_unaccepted(begin: Begin, booking_id: BookingId, *, by: datetime, now: datetime) -> None:

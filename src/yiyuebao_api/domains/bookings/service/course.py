@@ -13,14 +13,29 @@ from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, t
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import AFTERWARDS, Basis
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId
+from yiyuebao_api.kernel.problems import Words
 
 _TOLD = {
-    VisitStage.ASSIGNED: ("已安排医护人员", "医院已为您安排医护人员，{when}。"),
-    VisitStage.DEPARTED: ("医护人员已出发", "医护人员已出发前往您的地址，请保持电话畅通。"),
-    VisitStage.ARRIVED: ("医护人员已到达", "医护人员已到达，请核对身份后开始服务。"),
-    VisitStage.FINISHED: ("服务已完成", "服务已完成，请确认；24 小时内未确认将自动确认。"),
-    VisitStage.CONFIRMED: ("服务已确认", "感谢您的确认，祝早日康复。"),
-}
+    VisitStage.ASSIGNED: (
+        Words("已安排医护人员", "Somebody is assigned"),
+        Words("医院已为您安排医护人员，{when.zh}。", "The hospital has assigned somebody for {when.en}; open the booking to see who."),
+    ),
+    VisitStage.DEPARTED: (
+        Words("医护人员已出发", "On the way"),
+        Words("医护人员已出发前往您的地址，请保持电话畅通。", "Your clinician has set out; please keep your phone at hand."),
+    ),
+    VisitStage.ARRIVED: (
+        Words("医护人员已到达", "At your door"),
+        Words("医护人员已到达，请核对身份后开始服务。", "Your clinician has arrived; check who it is before it begins."),
+    ),
+    VisitStage.FINISHED: (
+        Words("服务已完成", "The visit is done"),
+        Words("服务已完成，请确认；24 小时内未确认将自动确认。", "Please confirm the visit; after 24 hours it is confirmed by itself."),
+    ),
+    VisitStage.CONFIRMED: (
+        Words("服务已确认", "Confirmed"), Words("感谢您的确认，祝早日康复。", "Thank you for confirming; get well soon."),
+    ),
+}  # fmt: skip
 
 
 async def note_visit_stage(
@@ -33,10 +48,11 @@ async def note_visit_stage(
     """
     await move(tx, booking, STATE_OF_STAGE[stage], actor=actor, actor_id=actor_id, stage=stage, now=now)
     if stage is VisitStage.ASSIGNED:
-        await tell_hospital(tx, booking, "booking.assigned", "已派单", now=now, clinician_id=clinician_id)
+        await tell_hospital(tx, booking, "booking.assigned", Words("已派单", "Somebody is assigned"), now=now, clinician_id=clinician_id)
     if stage in _TOLD:
         title, body = _TOLD[stage]
-        await tell_payer(tx, booking, f"visit.{stage.value}", title, body.format(when=when(booking)), now)
+        said = Words(*(each.format(when=when(booking)) for each in body))
+        await tell_payer(tx, booking, f"visit.{stage.value}", title, said, now)
     if stage is VisitStage.CONFIRMED:
         await grants.close_grants(tx, basis=Basis.BOOKING, subject=booking.id, now=now, after=AFTERWARDS)
         await earn(tx, booking, now=now)

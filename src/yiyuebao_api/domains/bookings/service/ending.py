@@ -32,7 +32,9 @@ from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import AccountId, BookingId
 from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.kernel.problems import Words
 
+_CANCELLED = Words("预约已取消", "Booking cancelled")
 RESCHEDULABLE = (BookingState.HELD, BookingState.PAID, BookingState.ACCEPTED)
 
 
@@ -72,9 +74,12 @@ async def cancel_booking(
         await earn(tx, booking, now=now)
     await announce(tx, BookingCancelled(booking.id, now))
     if booking.paid_at is not None:
-        await tell_hospital(tx, booking, "booking.cancelled", "预约已取消", now=now, reason="patient-cancelled")
-        refund = f"退款 {yuan(outcome.refund_fen)} 将原路退回。" if outcome.refund_fen else ""
-        await tell_payer(tx, booking, "booking.cancelled", "预约已取消", f"订单 {booking.order_no} 已取消。{refund}", now)
+        await tell_hospital(tx, booking, "booking.cancelled", _CANCELLED, now=now, reason="patient-cancelled")
+        back = Words("", "")
+        if outcome.refund_fen:
+            back = Words(f"退款 {yuan(outcome.refund_fen)} 将原路退回。", f" {yuan(outcome.refund_fen)} goes back to your WeChat.")
+        body = Words(f"订单 {booking.order_no} 已取消。{back.zh}", f"Order {booking.order_no} is cancelled.{back.en}")
+        await tell_payer(tx, booking, "booking.cancelled", _CANCELLED, body, now)
     return booking
 
 
@@ -92,9 +97,14 @@ async def refuse_booking(
     await move(tx, booking, BookingState.REFUSED, actor=ActorKind.DESK, actor_id=account_id, reason=reason, now=now)
     await _end(tx, booking, outcome.refund_fen, cause="refused", reason="医院拒单退款", now=now)
     await announce(tx, BookingRefused(booking.id, now))
-    await tell_hospital(tx, booking, "booking.cancelled", "已拒单", now=now, reason="hospital-refused")
-    body = f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。"
-    await tell_payer(tx, booking, "booking.refused", "医院未能接单", body, now)
+    title = Words("已拒单", "Booking refused")
+    await tell_hospital(tx, booking, "booking.cancelled", title, now=now, reason="hospital-refused")
+    body = Words(
+        f"很抱歉，医院无法接单：{reason}。订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。",
+        f"We are sorry, the hospital cannot take it: {reason}. Order {booking.order_no}: all of {yuan(outcome.refund_fen)} goes "
+        "back to your WeChat.",
+    )
+    await tell_payer(tx, booking, "booking.refused", Words("医院未能接单", "Not accepted"), body, now)
     return booking
 
 
@@ -112,11 +122,17 @@ async def end_unsigned(
     if outcome.kept_fen:
         await earn(tx, booking, now=now)
     await announce(tx, BookingCancelled(booking.id, now))
-    await tell_hospital(tx, booking, "booking.cancelled", "患者拒绝签署，服务结束", now=now, reason="agreement-refused")
-    kept = f"保留上门费与交通费 {yuan(outcome.kept_fen)}，" if outcome.kept_fen else ""
-    refund = f"{yuan(outcome.refund_fen)} 将原路退回" if outcome.refund_fen else "无可退款项"
-    body = f"因未签署知情同意书，本次服务已结束（订单 {booking.order_no}）：{kept}{refund}。如有异议请联系医院。"
-    await tell_payer(tx, booking, "booking.unsigned", "服务已结束", body, now)
+    title = Words("患者拒绝签署，服务结束", "Ended: nobody would sign")
+    await tell_hospital(tx, booking, "booking.cancelled", title, now=now, reason="agreement-refused")
+    kept = Words(
+        f"保留上门费与交通费 {yuan(outcome.kept_fen)}，{yuan(outcome.refund_fen)} 将原路退回",
+        f"the call-out of {yuan(outcome.kept_fen)} is kept, {yuan(outcome.refund_fen)} goes back to your WeChat",
+    )
+    body = Words(
+        f"因未签署知情同意书，本次服务已结束（订单 {booking.order_no}）：{kept.zh}。如有异议请联系医院。",
+        f"The consent was not signed, so the visit has ended (order {booking.order_no}): {kept.en}. Ask the hospital if you disagree.",
+    )
+    await tell_payer(tx, booking, "booking.unsigned", Words("服务已结束", "The visit has ended"), body, now)
     return outcome
 
 
@@ -127,12 +143,15 @@ async def refuse_in_silence(tx: AsyncSession, booking: Booking, *, now: datetime
     await move(tx, booking, BookingState.REFUSED, actor=ActorKind.SYSTEM, reason=reason, now=now)
     await _end(tx, booking, outcome.refund_fen, cause="unanswered", reason="医院超时未接单退款", now=now)
     await announce(tx, BookingRefused(booking.id, now))
-    await tell_hospital(tx, booking, "booking.cancelled", "超时未接单，已自动取消", now=now, reason="not-accepted-in-time")
-    body = (
-        f"很抱歉，医院未在规定时间内接单：{booking.service_name}，{when(booking)}。"
-        f"订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。"
+    title, start = Words("超时未接单，已自动取消", "Not accepted in time: ended"), when(booking)
+    await tell_hospital(tx, booking, "booking.cancelled", title, now=now, reason="not-accepted-in-time")
+    body = Words(
+        f"很抱歉，医院未在规定时间内接单：{booking.service_name}，{start.zh}。"
+        f"订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。",
+        f"We are sorry, the hospital did not accept in time: {booking.service_name}, {start.en}. "
+        f"Order {booking.order_no}: all of {yuan(outcome.refund_fen)} goes back to your WeChat.",
     )
-    await tell_payer(tx, booking, "booking.unanswered", "医院未及时接单", body, now)
+    await tell_payer(tx, booking, "booking.unanswered", Words("医院未及时接单", "No answer in time"), body, now)
 
 
 async def expire_booking(begin: Begin, booking_id: BookingId, *, now: datetime) -> None:
@@ -144,9 +163,11 @@ async def expire_booking(begin: Begin, booking_id: BookingId, *, now: datetime) 
         if now < booking.hold_until:
             raise outbox.Again(booking.hold_until - now)
         await move(tx, booking, BookingState.EXPIRED, actor=ActorKind.SYSTEM, reason="超时未支付", now=now)
-        await tell_payer(
-            tx, booking, "booking.expired", "预约已过期", f"订单 {booking.order_no} 未在规定时间内支付，号源已释放。", now
+        body = Words(
+            f"订单 {booking.order_no} 未在规定时间内支付，号源已释放。",
+            f"Order {booking.order_no} was not paid in time; its place is free again.",
         )
+        await tell_payer(tx, booking, "booking.expired", Words("预约已过期", "Booking lapsed"), body, now)
 
 
 async def earn(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:

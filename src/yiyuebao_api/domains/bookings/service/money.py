@@ -34,6 +34,7 @@ from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.idempotency import Claim
 from yiyuebao_api.kernel.ids import AccountId, BookingId
 from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.settings import WeChatPay
 
 log = structlog.get_logger()
@@ -90,10 +91,10 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
         return None
     booking = await queries.lock_booking(tx, BookingId.parse(event.subject_id))
     if booking.payment_id is not None:
-        return await _give_back(tx, booking, event, "paid-twice", "重复支付退款", counted=False)
+        return await _give_back(tx, booking, event, "paid-twice", Words("重复支付退款", "it was paid twice"), counted=False)
     late = effective(booking.state, booking.hold_until, event.at) is not BookingState.HELD
     if not await _can_keep(tx, booking, event.at):
-        return await _give_back(tx, booking, event, "paid-late", "支付过晚退款", counted=True)
+        return await _give_back(tx, booking, event, "paid-late", Words("支付过晚退款", "it came too late"), counted=True)
     booking.payment_id, booking.paid_at = event.payment_id, event.at
     booking.refund_due_fen = booking.refunded_fen = Fen(0)  # an earlier payment that went back is not this one's
     await grants.open_grant(
@@ -103,9 +104,13 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
     reason = "支付较晚，号源仍有，已保留" if late else None
     await move(tx, booking, BookingState.PAID, actor=ActorKind.SYSTEM, reason=reason, now=event.at)
     await await_acceptance(tx, booking, now=event.at)
-    await tell_hospital(tx, booking, "booking.paid", "新预约", now=event.at)
-    body = f"{booking.service_name}，{when(booking)}，订单 {booking.order_no}，已支付 {yuan(booking.total_fen)}。"
-    await tell_payer(tx, booking, "booking.paid", "支付成功", body, event.at)
+    await tell_hospital(tx, booking, "booking.paid", Words("新预约", "New booking"), now=event.at)
+    start = when(booking)
+    body = Words(
+        f"{booking.service_name}，{start.zh}，订单 {booking.order_no}，已支付 {yuan(booking.total_fen)}。",
+        f"{booking.service_name}, {start.en}, order {booking.order_no}: {yuan(booking.total_fen)} paid; the hospital will answer.",
+    )
+    await tell_payer(tx, booking, "booking.paid", Words("支付成功", "Booked and paid"), body, event.at)
     return None
 
 
@@ -120,15 +125,18 @@ async def _can_keep(tx: AsyncSession, booking: Booking, now: datetime) -> bool:
 
 
 async def _give_back(
-    tx: AsyncSession, booking: Booking, event: PaymentSucceeded, cause: str, reason: str, *, counted: bool
+    tx: AsyncSession, booking: Booking, event: PaymentSucceeded, cause: str, reason: Words, *, counted: bool
 ) -> None:
     """The booking cannot use this money: all of it goes back, and the payer hears why."""
-    await settlements.refund(tx, event.payment_id, event.amount_fen, cause=cause, reason=reason, now=event.at)
+    await settlements.refund(tx, event.payment_id, event.amount_fen, cause=cause, reason=reason.zh, now=event.at)
     if counted:
         booking.refund_due_fen = Fen(booking.refund_due_fen + event.amount_fen)
     log.info("payment given back", booking_id=str(booking.id), cause=cause)
-    body = f"订单 {booking.order_no} 的支付未能使用（{reason}），{yuan(event.amount_fen)} 将原路退回。"
-    await tell_payer(tx, booking, "payment.returned", "款项将退回", body, event.at)
+    body = Words(
+        f"订单 {booking.order_no} 的支付未能使用（{reason.zh}），{yuan(event.amount_fen)} 将原路退回。",
+        f"A payment for order {booking.order_no} could not be used ({reason.en}); {yuan(event.amount_fen)} goes back to your WeChat.",
+    )
+    await tell_payer(tx, booking, "payment.returned", Words("款项将退回", "Money comes back"), body, event.at)
 
 
 async def note_refund_succeeded(tx: AsyncSession, event: RefundSucceeded) -> None:

@@ -66,6 +66,7 @@ from yiyuebao_api.kernel.ids import (
     new_number,
 )
 from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.settings import Business
 
 
@@ -183,7 +184,7 @@ async def reschedule_booking(
     if booking.state is BookingState.PAID:
         await await_acceptance(tx, booking, now=now)
     if booking.paid_at is not None:
-        await tell_hospital(tx, booking, "booking.rescheduled", "患者改期", now=now)
+        await tell_hospital(tx, booking, "booking.rescheduled", Words("患者改期", "Time changed"), now=now)
     await tx.flush()
     return booking
 

@@ -16,6 +16,7 @@ from yiyuebao_api.domains.nearby import service as nearby
 from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.kernel.database import is_duplicate
 from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, ReviewId
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.kernel.schema import masked_name
 
 
@@ -47,10 +48,12 @@ async def review_booking(
             raise AlreadyReviewed from None
         raise
     await nearby.count_review(tx, booking.service_id, stars)
-    await notices.tell_hospital(
-        tx, booking.hospital_id, "booking.reviewed", title="收到新的评价",
-        body=f"{booking.service_name} · {stars} 星 · 订单 {booking.order_no}", subject=review.id, now=now,
-    )  # fmt: skip
+    body = Words(
+        f"{booking.service_name} · {stars} 星 · 订单 {booking.order_no}",
+        f"{booking.service_name} · {stars} stars · order {booking.order_no}",
+    )
+    title = Words("收到新的评价", "New review")
+    await notices.tell_hospital(tx, booking.hospital_id, "booking.reviewed", title=title, body=body, subject=review.id, now=now)
     return review
 
 

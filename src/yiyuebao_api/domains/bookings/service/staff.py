@@ -16,6 +16,7 @@ from yiyuebao_api.domains.clinicians.queries import list_verified_of
 from yiyuebao_api.domains.clinicians.rules import may_serve
 from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId
+from yiyuebao_api.kernel.problems import Words
 
 _WORDS = {Sex.FEMALE: "女性", Sex.MALE: "男性"}
 
@@ -45,6 +46,8 @@ async def accept_any_staff(tx: AsyncSession, booking_id: BookingId, *, account_i
         now=now,
     )  # fmt: skip
     if booking.paid_at is not None:
-        await tell_desk(tx, booking, "booking.any_staff", "患者不再要求人员性别", "可安排任何符合条件的人员", now)
+        title = Words("患者不再要求人员性别", "A wish was dropped")
+        words = Words("可安排任何符合条件的人员", "the patient takes anybody who may be sent, woman or man")
+        await tell_desk(tx, booking, "booking.any_staff", title, words, now)
     await tx.flush()
     return booking

@@ -10,9 +10,10 @@ from yiyuebao_api.domains.bookings.models import Booking, BookingMove
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, VisitStage, check_move
 from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.partners import service as partners
-from yiyuebao_api.kernel.clock import SHANGHAI
+from yiyuebao_api.kernel.clock import SHANGHAI, in_english
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, RefundId, RowId
 from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.kernel.schema import wire_time
 
 
@@ -41,17 +42,17 @@ def note(
     ))  # fmt: skip
 
 
-async def tell_payer(tx: AsyncSession, booking: Booking, kind: str, title: str, body: str, now: datetime) -> None:
+async def tell_payer(tx: AsyncSession, booking: Booking, kind: str, title: Words, body: Words, now: datetime) -> None:
     """A notice to who booked. No diagnosis, no address: it may show on a lock screen (RULE-158)."""
     await notices.tell_account(tx, booking.account_id, kind, title=title, body=body, subject=booking.id, now=now)
 
 
 async def tell_hospital(
-    tx: AsyncSession, booking: Booking, event: str, title: str, *, now: datetime, reason: str | None = None,
+    tx: AsyncSession, booking: Booking, event: str, title: Words, *, now: datetime, reason: str | None = None,
     clinician_id: ClinicianId | None = None,
 ) -> None:  # fmt: skip
     """A notice at the desk and an event for the hospital's systems; both exist if and only if the change commits."""
-    body = f"{booking.service_name} · {when(booking)} · 订单 {booking.order_no}"
+    body = about(booking)
     await notices.tell_hospital(tx, booking.hospital_id, event, title=title, body=body, subject=booking.id, now=now)
     data = {
         "booking_id": booking.id, "order_no": booking.order_no, "service_id": booking.service_id,
@@ -62,9 +63,10 @@ async def tell_hospital(
     await partners.publish(tx, booking.hospital_id, event, data, subject=booking.id, now=now)
 
 
-async def tell_desk(tx: AsyncSession, booking: Booking, kind: str, title: str, words: str, now: datetime) -> None:
+async def tell_desk(tx: AsyncSession, booking: Booking, kind: str, title: Words, words: Words, now: datetime) -> None:
     """A notice at the desk alone: nothing about the booking has changed."""
-    body = f"{booking.service_name} · {when(booking)} · 订单 {booking.order_no} · {words}"
+    what = about(booking)
+    body = Words(f"{what.zh} · {words.zh}", f"{what.en} · {words.en}")
     await notices.tell_hospital(tx, booking.hospital_id, kind, title=title, body=body, subject=booking.id, now=now)
 
 
@@ -75,17 +77,27 @@ async def tell_of_refund(tx: AsyncSession, booking: Booking, refund_id: RefundId
         "refunded_fen": booking.refunded_fen, "total_fen": booking.total_fen,
     }  # fmt: skip
     await partners.publish(tx, booking.hospital_id, "refund.succeeded", data, subject=booking.id, now=now)
-    body = f"订单 {booking.order_no} 已退款 {yuan(amount)}"
-    title = "退款已到账"
+    body = Words(f"订单 {booking.order_no} 已退款 {yuan(amount)}", f"Order {booking.order_no}: {yuan(amount)} refunded")
+    title = Words("退款已到账", "Refund arrived")
     await notices.tell_hospital(tx, booking.hospital_id, "refund.succeeded", title=title, body=body, subject=booking.id, now=now)
-    await tell_payer(tx, booking, "refund.succeeded", title, body + "，原路退回您的微信。", now)
+    mine = Words(f"{body.zh}，原路退回您的微信。", f"{body.en}, to your WeChat where it came from.")
+    await tell_payer(tx, booking, "refund.succeeded", title, mine, now)
 
 
-def when(booking: Booking) -> str:
+def about(booking: Booking) -> Words:
+    """What, when and which order, at a desk."""
+    start = when(booking)
+    return Words(
+        f"{booking.service_name} · {start.zh} · 订单 {booking.order_no}",
+        f"{booking.service_name} · {start.en} · order {booking.order_no}",
+    )
+
+
+def when(booking: Booking) -> Words:
     """The planned start, for people."""
     return clock_time(booking.starts_at)
 
 
-def clock_time(at: datetime) -> str:
-    """A moment, for people in China."""
-    return at.astimezone(SHANGHAI).strftime("%m月%d日 %H:%M")
+def clock_time(at: datetime) -> Words:
+    """A moment in China, for people."""
+    return Words(at.astimezone(SHANGHAI).strftime("%m月%d日 %H:%M"), in_english(at))

@@ -24,6 +24,7 @@ from yiyuebao_api.domains.consultations.service.telling import move, tell_clinic
 from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import ConsultationId
+from yiyuebao_api.kernel.problems import Words
 
 
 def require_standing(consultation: Consultation, now: datetime, *states: ConsultState) -> None:
@@ -60,8 +61,8 @@ async def _start(tx: AsyncSession, consultation: Consultation, now: datetime) ->
     await outbox.put(
         tx, "consultations.watch", consultation.id, {"idle": True}, now=now, run_at=now + consultation.promises.idle_for
     )
-    body = "医护人员已回复您的咨询，请打开查看。"
-    await tell_patient(tx, consultation, "consultation.answered", "咨询有新回复", body, now)
+    body = Words("医护人员已回复您的咨询，请打开查看。", "The clinician has answered; open the consultation.")
+    await tell_patient(tx, consultation, "consultation.answered", Words("咨询有新回复", "You have an answer"), body, now)
 
 
 async def extend(tx: AsyncSession, consultation: Consultation, quantity: int, now: datetime) -> None:
@@ -98,8 +99,8 @@ async def warn(tx: AsyncSession, consultation: Consultation, now: datetime) -> N
     consultation.warned_at = now
     await tx.flush()
     await tell_moved(tx, consultation, now)
-    body = "本次咨询即将结束，需要时可以续时或加问。"
-    await tell_patient(tx, consultation, "consultation.ending", "咨询即将结束", body, now)
+    body = Words("本次咨询即将结束，需要时可以续时或加问。", "The consultation ends soon; extend it if you need more.")
+    await tell_patient(tx, consultation, "consultation.ending", Words("咨询即将结束", "It ends soon"), body, now)
 
 
 async def watch_consultation(begin: Begin, consultation_id: ConsultationId, *, idle: bool, now: datetime) -> None:
@@ -140,10 +141,17 @@ async def _apologise(tx: AsyncSession, consultation: Consultation, now: datetime
     consultation.warned_at = now
     await tx.flush()
     await tell_moved(tx, consultation, now)
-    body = "医护人员未能在承诺时间内回复。您可以继续等待、更换医护人员或全额退款。"
-    await tell_patient(tx, consultation, "consultation.unanswered", "咨询暂未回复", body, now)
-    body = f"咨询 {consultation.order_no} 已超过承诺的回复时间，请尽快回复。"
-    await tell_clinician(tx, consultation, "consultation.unanswered", "有咨询等待回复", body, now)
+    body = Words(
+        "医护人员未能在承诺时间内回复。您可以继续等待、更换医护人员或全额退款。",
+        "The promised time has passed: wait on, choose another clinician, or have everything refunded.",
+    )
+    await tell_patient(tx, consultation, "consultation.unanswered", Words("咨询暂未回复", "Still no answer"), body, now)
+    body = Words(
+        f"咨询 {consultation.order_no} 已超过承诺的回复时间，请尽快回复。",
+        f"Consultation {consultation.order_no} waits longer than was promised; please answer soon.",
+    )
+    title = Words("有咨询等待回复", "Somebody waits for you")
+    await tell_clinician(tx, consultation, "consultation.unanswered", title, body, now)
 
 
 async def end_by_itself(
@@ -154,9 +162,16 @@ async def end_by_itself(
     consultation.ended_at = since
     if to is ConsultState.REFUNDED:
         await give_all_back(tx, consultation, cause="unanswered", reason="咨询未获回复退款", now=now)
-        body = f"咨询 {consultation.order_no} 未获回复，费用将原路退回。"
-        await tell_patient(tx, consultation, "consultation.refunded", "咨询已退款", body, now)
+        body = Words(
+            f"咨询 {consultation.order_no} 未获回复，费用将原路退回。",
+            f"Consultation {consultation.order_no} had no answer; what was paid goes back.",
+        )
+        title = Words("咨询已退款", "Consultation refunded")
+        await tell_patient(tx, consultation, "consultation.refunded", title, body, now)
     elif to is ConsultState.ENDED:
         await earn(tx, consultation, now=now)
-        body = f"咨询 {consultation.order_no} 已结束，请对本次服务作出评价。"
-        await tell_patient(tx, consultation, "consultation.ended", "咨询已结束", body, now)
+        body = Words(
+            f"咨询 {consultation.order_no} 已结束，请对本次服务作出评价。",
+            f"Consultation {consultation.order_no} is over; please rate it.",
+        )
+        await tell_patient(tx, consultation, "consultation.ended", Words("咨询已结束", "Consultation ended"), body, now)

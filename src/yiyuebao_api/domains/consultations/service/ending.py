@@ -47,7 +47,7 @@ from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ConsultationOfferId, ExtensionId, SessionId
 from yiyuebao_api.kernel.money import Fen, yuan
-from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.problems import NotFound, Words
 
 #: RULE-80: so fresh must the doctor's own sign-in be when a follow-up is accepted.
 VERIFIED_FOR = timedelta(hours=24)
@@ -66,8 +66,11 @@ async def leave_consultation(tx: AsyncSession, consultation_id: ConsultationId, 
         await move(tx, consultation, _S.EXPIRED, actor=Actor.PATIENT, because=EndReason.PATIENT, now=now)
     elif consultation.state is _S.WAITING:
         await _return_all(tx, consultation, Actor.PATIENT, EndReason.PATIENT, "left", "咨询取消退款", now)
-        body = f"咨询 {consultation.order_no} 已由患者取消。"
-        await tell_clinician(tx, consultation, "consultation.cancelled", "咨询已取消", body, now)
+        body = Words(
+            f"咨询 {consultation.order_no} 已由患者取消。", f"The patient has cancelled consultation {consultation.order_no}."
+        )
+        title = Words("咨询已取消", "Consultation cancelled")
+        await tell_clinician(tx, consultation, "consultation.cancelled", title, body, now)
     elif consultation.state is _S.ACTIVE:
         await move(tx, consultation, _S.ENDED, actor=Actor.PATIENT, because=EndReason.PATIENT, now=now)
         await earn(tx, consultation, now=now)
@@ -96,8 +99,11 @@ async def decline_consultation(
         raise ConsultationStateRefused(state=consultation.state.value)
     because = EndReason.DECLINED
     await _return_all(tx, consultation, Actor.CLINICIAN, because, "declined", "医护未接诊退款", now, told=reason)
-    body = f"很抱歉，医护人员无法接诊：{reason}。订单 {consultation.order_no} 的费用将原路退回。"
-    await tell_patient(tx, consultation, "consultation.declined", "未能接诊", body[:480], now)
+    body = Words(
+        f"很抱歉，医护人员无法接诊：{reason}。订单 {consultation.order_no} 的费用将原路退回。"[:480],
+        f"We are sorry, it cannot be taken: {reason}. What was paid for order {consultation.order_no} goes back."[:480],
+    )
+    await tell_patient(tx, consultation, "consultation.declined", Words("未能接诊", "Not taken"), body, now)
     return consultation
 
 
@@ -114,9 +120,13 @@ async def terminate_consultation(
     if consultation.state not in (_S.WAITING, _S.ACTIVE):
         raise ConsultationStateRefused(state=consultation.state.value)
     await _return_all(tx, consultation, Actor.CLINICIAN, EndReason.UNFIT, "unfit", "不适合在线诊疗退款", now, told=reason)
-    body = "医护人员认为您的情况不适合在线处理，请尽快到医院就诊；如情况紧急，请拨打 120。费用将原路退回。"
-    await tell_patient(tx, consultation, "consultation.go_to_hospital", "请到医院就诊", body, now)
-    await tell_hospital(tx, consultation, "consultation.unfit", "咨询已终止", f"订单 {consultation.order_no}", now)
+    body = Words(
+        "医护人员认为您的情况不适合在线处理，请尽快到医院就诊；如情况紧急，请拨打 120。费用将原路退回。",
+        "Your case is not fit for online care: please go to a hospital soon, in an emergency call 120. What was paid goes back.",
+    )
+    await tell_patient(tx, consultation, "consultation.go_to_hospital", Words("请到医院就诊", "Please see a doctor"), body, now)
+    order = Words(f"订单 {consultation.order_no}", f"Order {consultation.order_no}")
+    await tell_hospital(tx, consultation, "consultation.unfit", Words("咨询已终止", "Consultation stopped"), order, now)
     return consultation
 
 
@@ -146,8 +156,11 @@ async def close_consultation(
         await move(tx, consultation, _S.ENDED, actor=Actor.CLINICIAN, because=EndReason.CLINICIAN, now=now)
         await earn(tx, consultation, now=now)
     await tx.flush()
-    body = f"咨询 {consultation.order_no} 的小结已完成，可查看并存档。"
-    await tell_patient(tx, consultation, "consultation.summary", "咨询小结", body, now)
+    body = Words(
+        f"咨询 {consultation.order_no} 的小结已完成，可查看并存档。",
+        f"The summary of consultation {consultation.order_no} is written; read it and file it.",
+    )
+    await tell_patient(tx, consultation, "consultation.summary", Words("咨询小结", "Summary written"), body, now)
     return consultation
 
 
@@ -200,8 +213,8 @@ async def give_extension(
         state=ExtensionState.GIVEN, pay_until=now, payment_id=None, added_at=now, created_at=now,
     ))  # fmt: skip
     await extend(tx, consultation, quantity, now)
-    body = "医护人员为您免费延长了本次咨询。"
-    await tell_patient(tx, consultation, "consultation.extended", "咨询已延长", body, now)
+    body = Words("医护人员为您免费延长了本次咨询。", "The clinician has extended the consultation free of charge.")
+    await tell_patient(tx, consultation, "consultation.extended", Words("咨询已延长", "Extended"), body, now)
     return consultation
 
 
@@ -251,15 +264,21 @@ async def change_clinician(
     await tx.flush()
     await grant_clinician(tx, consultation, now)
     await tell_moved(tx, consultation, now)
-    body = f"您有新的咨询，订单 {consultation.order_no}，请在 {consultation.promises.answer_minutes} 分钟内回复。"
-    await tell_clinician(tx, consultation, "consultation.paid", "新的咨询", body, now)
+    body = Words(
+        f"您有新的咨询，订单 {consultation.order_no}，请在 {consultation.promises.answer_minutes} 分钟内回复。",
+        f"A new consultation, order {consultation.order_no}: answer within {consultation.promises.answer_minutes} minutes.",
+    )
+    await tell_clinician(tx, consultation, "consultation.paid", Words("新的咨询", "New consultation"), body, now)
     return consultation
 
 
 async def _hand_over(tx: AsyncSession, consultation: Consultation, people: dict[str, str], now: datetime) -> None:
     """Away from the one before, with new promises."""
-    body = f"咨询 {consultation.order_no} 未在承诺时间内回复，患者已更换医护人员。"
-    await tell_clinician(tx, consultation, "consultation.taken_away", "咨询已转出", body, now)
+    body = Words(
+        f"咨询 {consultation.order_no} 未在承诺时间内回复，患者已更换医护人员。",
+        f"Consultation {consultation.order_no} had no answer in time, and the patient chose another clinician.",
+    )
+    await tell_clinician(tx, consultation, "consultation.taken_away", Words("咨询已转出", "Passed on"), body, now)
     await announce(tx, ConsultationMoved(consultation.id, consultation.accounts, consultation.state, None, now))
     await grants.close_grants(
         tx, basis=Basis.CONSULTATION, subject=consultation.id, grantee=consultation.clinician_id, now=now
@@ -303,5 +322,9 @@ async def _return_all(
     await move(tx, consultation, _S.REFUNDED, actor=actor, because=because, reason=told, now=now)
     await give_all_back(tx, consultation, cause=cause, reason=reason, now=now)
     if actor is Actor.PATIENT:
-        body = f"咨询 {consultation.order_no} 已取消，{yuan(consultation.refund_due_fen)} 将原路退回。"
-        await tell_patient(tx, consultation, "consultation.refunded", "咨询已退款", body, now)
+        body = Words(
+            f"咨询 {consultation.order_no} 已取消，{yuan(consultation.refund_due_fen)} 将原路退回。",
+            f"Consultation {consultation.order_no} is cancelled; {yuan(consultation.refund_due_fen)} goes back to your WeChat.",
+        )
+        title = Words("咨询已退款", "Consultation refunded")
+        await tell_patient(tx, consultation, "consultation.refunded", title, body, now)

@@ -32,11 +32,15 @@ from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.idempotency import Claim
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId, ExtensionId, Id
 from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.kernel.problems import Words
 from yiyuebao_api.settings import Business, WeChatPay
 
 log = structlog.get_logger()
 
-KIND_NAMES = {ConsultKind.HEALTH_ADVICE: "健康咨询", ConsultKind.ONLINE_FOLLOW_UP: "在线复诊"}
+KIND_NAMES = {
+    ConsultKind.HEALTH_ADVICE: Words("健康咨询", "health advice"),
+    ConsultKind.ONLINE_FOLLOW_UP: Words("在线复诊", "online follow-up"),
+}
 #: A payment may come after the hold lapsed; who left on purpose is not held to it.
 _WAITING = (ConsultState.AWAITING_PAYMENT, ConsultState.EXPIRED)
 
@@ -109,7 +113,7 @@ async def _payable(
     return payments.Payable(
         kind=SubjectKind.CONSULTATION, subject_id=subject_id, account_id=consultation.account_id,
         hospital_id=consultation.hospital_id, sub_mchid=hospital.sub_mchid, sub_appid=None, amount_fen=amount,
-        description=f"医约宝-{_name_of(consultation)}", channel=channel, payer_openid=openid, expires_at=until,
+        description=f"医约宝-{_name_of(consultation).zh}", channel=channel, payer_openid=openid, expires_at=until,
     )  # fmt: skip
 
 
@@ -122,15 +126,15 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
         return
     consultation = await queries.lock_consultation(tx, ConsultationId.parse(event.subject_id))
     if consultation.payment_id is not None:
-        await _give_back(tx, consultation, event, "paid-twice", "重复支付退款", counted=False)
+        await _give_back(tx, consultation, event, "paid-twice", Words("重复支付退款", "it was paid twice"), counted=False)
         return
     if not await _can_begin(tx, consultation):
-        await _give_back(tx, consultation, event, "paid-late", "支付过晚退款", counted=True)
+        await _give_back(tx, consultation, event, "paid-late", Words("支付过晚退款", "it came too late"), counted=True)
         return
     try:
         await check_first_visit(tx, consultation, event.at)
     except FirstVisitRefused:
-        await _give_back(tx, consultation, event, "pilot-over", "首诊试点已结束退款", counted=True)
+        await _give_back(tx, consultation, event, "pilot-over", Words("首诊试点已结束退款", "the pilot has ended"), counted=True)
         return
     terms = consultation.promises
     consultation.payment_id, consultation.paid_at = event.payment_id, event.at
@@ -143,18 +147,26 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
     await _tell_paid(tx, consultation, event.at)
 
 
-def _name_of(consultation: Consultation) -> str:
-    return "在线首诊" if consultation.is_first_visit else KIND_NAMES[consultation.kind]
+def _name_of(consultation: Consultation) -> Words:
+    return Words("在线首诊", "online first visit") if consultation.is_first_visit else KIND_NAMES[consultation.kind]
 
 
 async def _tell_paid(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
     name, number = _name_of(consultation), consultation.order_no
     minutes = consultation.promises.answer_minutes
-    body = f"{name}，订单 {number}，已支付 {yuan(consultation.price_fen)}，医护人员将在 {minutes} 分钟内回复。"
-    await tell_patient(tx, consultation, "consultation.paid", "支付成功", body, now)
-    body = f"您有新的{name}，订单 {number}，请在 {minutes} 分钟内回复。"
-    await tell_clinician(tx, consultation, "consultation.paid", "新的咨询", body, now)
-    await tell_hospital(tx, consultation, "consultation.paid", "新的咨询", f"{name} · 订单 {number}", now)
+    body = Words(
+        f"{name.zh}，订单 {number}，已支付 {yuan(consultation.price_fen)}，医护人员将在 {minutes} 分钟内回复。",
+        f"{name.en}, order {number}: {yuan(consultation.price_fen)} paid; the clinician answers within {minutes} minutes.",
+    )
+    await tell_patient(tx, consultation, "consultation.paid", Words("支付成功", "Consultation paid"), body, now)
+    title = Words("新的咨询", "New consultation")
+    body = Words(
+        f"您有新的{name.zh}，订单 {number}，请在 {minutes} 分钟内回复。",
+        f"A new consultation ({name.en}), order {number}: answer within {minutes} minutes.",
+    )
+    await tell_clinician(tx, consultation, "consultation.paid", title, body, now)
+    order = Words(f"{name.zh} · 订单 {number}", f"{name.en} · order {number}")
+    await tell_hospital(tx, consultation, "consultation.paid", title, order, now)
 
 
 async def _can_begin(tx: AsyncSession, consultation: Consultation) -> bool:
@@ -169,28 +181,31 @@ async def _note_extension(tx: AsyncSession, extension_id: ExtensionId, event: Pa
     consultation = await queries.lock_consultation(tx, await queries.consultation_of_extension(tx, extension_id))
     extension = await queries.lock_extension(tx, extension_id)
     if extension.payment_id is not None:
-        await _give_back(tx, consultation, event, "paid-twice", "重复支付退款", counted=False)
+        await _give_back(tx, consultation, event, "paid-twice", Words("重复支付退款", "it was paid twice"), counted=False)
         return
     extension.payment_id = event.payment_id
     if consultation.standing(event.at).state is not ConsultState.ACTIVE:
         extension.state = ExtensionState.RETURNED
-        await _give_back(tx, consultation, event, "paid-late", "咨询已结束退款", counted=True)
+        await _give_back(tx, consultation, event, "paid-late", Words("咨询已结束退款", "the consultation was over"), counted=True)
         return
     extension.state, extension.added_at = ExtensionState.PAID, event.at
     await extend(tx, consultation, extension.quantity, event.at)
 
 
 async def _give_back(
-    tx: AsyncSession, consultation: Consultation, event: PaymentSucceeded, cause: str, reason: str, *, counted: bool
+    tx: AsyncSession, consultation: Consultation, event: PaymentSucceeded, cause: str, reason: Words, *, counted: bool
 ) -> None:
     """This money cannot be used: all of it goes back, and the payer hears why."""
-    await settlements.refund(tx, event.payment_id, event.amount_fen, cause=cause, reason=reason, now=event.at)
+    await settlements.refund(tx, event.payment_id, event.amount_fen, cause=cause, reason=reason.zh, now=event.at)
     if counted:
         consultation.refund_due_fen = Fen(consultation.refund_due_fen + event.amount_fen)
     await tx.flush()
     log.info("payment given back", consultation_id=str(consultation.id), cause=cause)
-    body = f"订单 {consultation.order_no} 的支付未能使用（{reason}），{yuan(event.amount_fen)} 将原路退回。"
-    await tell_patient(tx, consultation, "payment.returned", "款项将退回", body, event.at)
+    body = Words(
+        f"订单 {consultation.order_no} 的支付未能使用（{reason.zh}），{yuan(event.amount_fen)} 将原路退回。",
+        f"A payment for order {consultation.order_no} could not be used ({reason.en}); {yuan(event.amount_fen)} goes back.",
+    )
+    await tell_patient(tx, consultation, "payment.returned", Words("款项将退回", "Money comes back"), body, event.at)
 
 
 async def note_refund_succeeded(tx: AsyncSession, event: RefundSucceeded) -> None:
@@ -208,5 +223,8 @@ async def note_refund_succeeded(tx: AsyncSession, event: RefundSucceeded) -> Non
     if counts:
         consultation.refunded_fen = Fen(consultation.refunded_fen + event.amount_fen)
         await tx.flush()
-    body = f"订单 {consultation.order_no} 已退款 {yuan(event.amount_fen)}，原路退回您的微信。"
-    await tell_patient(tx, consultation, "refund.succeeded", "退款已到账", body, event.at)
+    body = Words(
+        f"订单 {consultation.order_no} 已退款 {yuan(event.amount_fen)}，原路退回您的微信。",
+        f"Order {consultation.order_no}: {yuan(event.amount_fen)} refunded, to your WeChat where it came from.",
+    )
+    await tell_patient(tx, consultation, "refund.succeeded", Words("退款已到账", "Refund arrived"), body, event.at)

@@ -15,6 +15,7 @@ from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.kernel.events import announce
 from yiyuebao_api.kernel.ids import RowId
+from yiyuebao_api.kernel.problems import Words
 
 _SCOPES = {
     ConsultKind.HEALTH_ADVICE: (Scope.CARE,),
@@ -109,14 +110,14 @@ async def tell_marks(tx: AsyncSession, consultation: Consultation, mark: Mark, n
 
 
 async def tell_patient(
-    tx: AsyncSession, consultation: Consultation, kind: str, title: str, body: str, now: datetime
+    tx: AsyncSession, consultation: Consultation, kind: str, title: Words, body: Words, now: datetime
 ) -> None:
     """A notice to who asked. No clinical word: it may show on a lock screen (RULE-158)."""
     await notices.tell_account(tx, consultation.account_id, kind, title=title, body=body, subject=consultation.id, now=now)
 
 
 async def tell_clinician(
-    tx: AsyncSession, consultation: Consultation, kind: str, title: str, body: str, now: datetime
+    tx: AsyncSession, consultation: Consultation, kind: str, title: Words, body: Words, now: datetime
 ) -> None:
     """A notice to who answers."""
     account_id = consultation.clinician_account_id
@@ -124,7 +125,7 @@ async def tell_clinician(
 
 
 async def tell_hospital(
-    tx: AsyncSession, consultation: Consultation, kind: str, title: str, body: str, now: datetime
+    tx: AsyncSession, consultation: Consultation, kind: str, title: Words, body: Words, now: datetime
 ) -> None:
     """A notice at the desk of who is paid."""
     await notices.tell_hospital(tx, consultation.hospital_id, kind, title=title, body=body, subject=consultation.id, now=now)

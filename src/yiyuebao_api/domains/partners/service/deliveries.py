@@ -34,6 +34,7 @@ from yiyuebao_api.gateways.webhooks import AddressRefused, Letter, Unreached, We
 from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import DeliveryId
+from yiyuebao_api.kernel.problems import Words
 
 DELIVER: Final = "partners.deliver"
 
@@ -154,23 +155,30 @@ async def _note_health(tx: AsyncSession, delivery: Delivery, outcome: _Outcome, 
         return False
     if outcome.status == GONE:
         endpoint.state = EndpointState.DISABLED
-        await _tell(tx, endpoint, "已停用", "的系统答复该地址已不再使用（410）", now)
+        gone = Words("的系统答复该地址已不再使用（410）", "says that the address is no longer used (410)")
+        await _tell(tx, endpoint, _DISABLED, gone, now)
     elif delivery.event_type is not EventType.ENDPOINT_TEST:
         endpoint.failing_since = endpoint.failing_since or now
         if is_given_up(endpoint.failing_since, now):
             endpoint.state = EndpointState.PAUSED
-            await _tell(tx, endpoint, "已暂停", "连续 3 天无法送达", now)
+            await _tell(tx, endpoint, _PAUSED, Words("连续 3 天无法送达", "could not be reached for 3 days"), now)
     if endpoint.state is not EndpointState.ACTIVE:
         endpoint.version += 1
     return endpoint.state is EndpointState.ACTIVE
 
 
-async def _tell(tx: AsyncSession, endpoint: WebhookEndpoint, what: str, why: str, now: datetime) -> None:
+_DISABLED, _PAUSED = Words("已停用", "disabled"), Words("已暂停", "paused")
+
+
+async def _tell(tx: AsyncSession, endpoint: WebhookEndpoint, what: Words, why: Words, now: datetime) -> None:
     host = (urlsplit(endpoint.url).hostname or "")[:100]
     await tell_hospital(
         tx, endpoint.hospital_id, f"endpoint.{endpoint.state.value}",
-        title=f"事件推送{what}",
-        body=f"{host} {why}，向它的推送{what}。修复后请在“第三方对接”中重新启用，并补发期间的事件。",
+        title=Words(f"事件推送{what.zh}", f"Events are {what.en}"),
+        body=Words(
+            f"{host} {why.zh}，向它的推送{what.zh}。修复后请在“第三方对接”中重新启用，并补发期间的事件。",
+            f"{host} {why.en}; events to it are {what.en}. Once repaired, make it active again and recover what it missed.",
+        ),
         subject=endpoint.id, now=now,
     )  # fmt: skip
 

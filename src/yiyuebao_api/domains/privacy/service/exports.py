@@ -24,7 +24,7 @@ from yiyuebao_api.gateways.object_store import ObjectStore
 from yiyuebao_api.kernel import outbox
 from yiyuebao_api.kernel.database import Begin, is_duplicate
 from yiyuebao_api.kernel.ids import AccountId, ExportId, RowId
-from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.problems import NotFound, Words
 
 _SWEPT_AT_ONCE = 100
 _READ_ME = (
@@ -83,8 +83,10 @@ async def make_export(begin: Begin, store: ObjectStore, export_id: ExportId, *, 
         export.attempt, export.data_key = made.attempt, made.data_key
         export.size_bytes, export.made_at, export.expires_at = len(packed), now, now + EXPORT_LIFE
         await notices.tell_account(
-            tx, export.account_id, "privacy.export_ready", title="个人信息副本已生成",
-            body="您申请的个人信息副本已生成，请在 7 天内下载。", subject=export.id, now=now,
+            tx, export.account_id, "privacy.export_ready",
+            title=Words("个人信息副本已生成", "Your copy is ready"),
+            body=Words("您申请的个人信息副本已生成，请在 7 天内下载。", "The copy of your data is ready; fetch it within 7 days."),
+            subject=export.id, now=now,
         )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from yiyuebao_api.domains.visits.rules import (
 from yiyuebao_api.domains.visits.service.moves import Actor, hold, move, note, tell_booking, when
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalId, VisitId
 from yiyuebao_api.kernel.paging import Paging
+from yiyuebao_api.kernel.problems import Words
 
 #: How many of a hospital's staff are looked at for one booking.
 STAFF_MOST = 1000
@@ -99,9 +100,13 @@ async def reassign_visit(
     await _open_grant(tx, visit, now=now)
     note(tx, visit, Actor(ActorKind.DESK, desk), now=now, reason=reason)
     await _tell_clinician(tx, visit, booking, now=now)
+    start = when(visit.starts_at)
     await tell_account(
-        tx, visit.account_id, "visit.reassigned", title="服务人员已更换",
-        body=f"您 {when(visit.starts_at)} 的预约已改由 {clinician.name} 为您服务。", subject=visit.id, now=now,
+        tx, visit.account_id, "visit.reassigned", title=Words("服务人员已更换", "Somebody else comes"),
+        body=Words(
+            f"您 {start.zh} 的预约已改由 {clinician.name} 为您服务。", f"{clinician.name} comes to your visit of {start.en} instead."
+        ),
+        subject=visit.id, now=now,
     )  # fmt: skip
     return VisitSheet(visit, booking, clinician)
 
@@ -137,11 +142,15 @@ async def note_booking_ended(tx: AsyncSession, event: BookingCancelled | Booking
 async def note_clinician_offline(tx: AsyncSession, event: ClinicianWentOffline) -> None:
     """Somebody who is to come cannot: the desk is told of every visit that needs somebody else (A09, RULE-28)."""
     for visit in await queries.visits_awaiting(tx, event.clinician_id, event.at):
+        start = when(visit.starts_at)
+        body = Words(
+            f"{start.zh} 的服务（订单 {visit.order_no}）所派人员已不能上门，请尽快改派。",
+            f"Who was assigned to {start.en} (order {visit.order_no}) may not go any more; please send somebody else.",
+        )
+        title = Words("服务人员已停止接单，请改派", "Send somebody else")
         await tell_hospital(
-            tx, visit.hospital_id, "visit.clinician_offline", title="服务人员已停止接单，请改派",
-            body=f"{when(visit.starts_at)} 的服务（订单 {visit.order_no}）所派人员已不能上门，请尽快改派。",
-            subject=visit.id, now=event.at,
-        )  # fmt: skip
+            tx, visit.hospital_id, "visit.clinician_offline", title=title, body=body, subject=visit.id, now=event.at
+        )
 
 
 # ── who might be sent ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -255,14 +264,19 @@ async def _close_grant(tx: AsyncSession, visit: Visit, *, now: datetime) -> None
 
 
 async def _tell_clinician(tx: AsyncSession, visit: Visit, booking: Booking, *, now: datetime) -> None:
-    await tell_account(
-        tx, visit.clinician_account_id, "visit.assigned", title="新的服务任务",
-        body=f"您有新的服务任务：{when(visit.starts_at)}，{booking.service_name}。", subject=visit.id, now=now,
-    )  # fmt: skip
+    start = when(visit.starts_at)
+    body = Words(
+        f"您有新的服务任务：{start.zh}，{booking.service_name}。", f"You are sent to a visit: {start.en}, {booking.service_name}."
+    )
+    title = Words("新的服务任务", "A visit for you")
+    await tell_account(tx, visit.clinician_account_id, "visit.assigned", title=title, body=body, subject=visit.id, now=now)
 
 
 async def _tell_taken_back(tx: AsyncSession, visit: Visit, booking: Booking, *, now: datetime) -> None:
-    await tell_account(
-        tx, visit.clinician_account_id, "visit.taken_back", title="服务任务已取消",
-        body=f"{when(visit.starts_at)} 的{booking.service_name}任务已取消，无需前往。", subject=visit.id, now=now,
-    )  # fmt: skip
+    start = when(visit.starts_at)
+    body = Words(
+        f"{start.zh} 的{booking.service_name}任务已取消，无需前往。",
+        f"You need not go: {booking.service_name} of {start.en} was taken back.",
+    )
+    title = Words("服务任务已取消", "Visit taken back")
+    await tell_account(tx, visit.clinician_account_id, "visit.taken_back", title=title, body=body, subject=visit.id, now=now)

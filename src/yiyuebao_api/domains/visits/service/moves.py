@@ -16,9 +16,9 @@ from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.domains.visits import queries
 from yiyuebao_api.domains.visits.models import Visit, VisitStep
 from yiyuebao_api.domains.visits.rules import Stage, check_step
-from yiyuebao_api.kernel.clock import SHANGHAI
+from yiyuebao_api.kernel.clock import SHANGHAI, in_english
 from yiyuebao_api.kernel.ids import AccountId, RowId
-from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.problems import NotFound, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def note(
     )  # fmt: skip
 
 
-def when(moment: datetime) -> str:
-    """`11月25日 09:00`, for notices."""
+def when(moment: datetime) -> Words:
+    """`11月25日 09:00`, `25 Nov 09:00`, for notices."""
     local = moment.astimezone(SHANGHAI)
-    return f"{local.month}月{local.day}日 {local:%H:%M}"
+    return Words(f"{local.month}月{local.day}日 {local:%H:%M}", in_english(moment))
