@@ -38,7 +38,7 @@ from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState, Ex
 from yiyuebao_api.domains.clinicians.rules import QualificationKind
 from yiyuebao_api.domains.clinicians.schemas import QualificationIn
 from yiyuebao_api.domains.consultations import service as consultations
-from yiyuebao_api.domains.consultations.models import RegulatorExport
+from yiyuebao_api.domains.consultations.models import RegulatorExport, RegulatorExportPart
 from yiyuebao_api.domains.consultations.rules import EXPORT_PREFIX, ConsultState, ExportScope, RegulatorExportState
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
@@ -385,10 +385,10 @@ class AuthorityAsked(Story):
         await consultations.sweep_exports(
             self.context.begin, self.context.gateways.store, now=clock.now(), system_now=later
         )
-        assert sorted(objects(kept)) == sorted(str(each.attempt) for each in ready)
+        assert sorted(objects(kept)) == sorted(str(each.attempt) for each in await self.rows(RegulatorExportPart))
         for each in ready:
-            assert await consultations.fetch_export(
-                self.context.begin, self.context.gateways.store, each.id, operator=AccountId.new(), now=clock.now()
+            assert await consultations.fetch_part(
+                self.context.begin, self.context.gateways.store, each.id, 1, operator=AccountId.new(), now=clock.now()
             )
 
 
@@ -479,18 +479,23 @@ class OldExports(Story):
         hospital, now = await make_hospital(self.context.database), clock.now()
         async with self.context.begin() as tx:
             for expires_at in (now - timedelta(minutes=1), now + timedelta(days=1)):
-                tx.add(RegulatorExport(
+                export = RegulatorExport(
                     id=RegulatorExportId.new(), hospital_id=hospital.id, scope=ExportScope.ACTS, first_day=date(2026, 11, 1),
                     last_day=date(2026, 11, 2), authority="省卫生健康委员会", document_no="函〔2026〕1号",
-                    asked_by=AccountId.new(), pending_for=None, state=RegulatorExportState.READY, attempt=RowId.new(),
-                    data_key="x" * 44, consultations=0, size_bytes=1, sha256=bytes(32), asked_at=now, made_at=now,
-                    expires_at=expires_at,
+                    asked_by=AccountId.new(), pending_for=None, state=RegulatorExportState.READY, consultations=0,
+                    asked_at=now, made_at=now, expires_at=expires_at,
+                )  # fmt: skip
+                tx.add(export)
+                await tx.flush()
+                tx.add(RegulatorExportPart(
+                    export_id=export.id, number=1, last_id=None, attempt=RowId.new(), data_key="x" * 44, consultations=0,
+                    size_bytes=1, sha256=bytes(32), made_at=now,
                 ))  # fmt: skip
         self.made.append(hospital)
 
     async def holds(self) -> None:
-        found = Counter((each.state, each.data_key is None) for each in await self.rows(RegulatorExport))
-        half = len(self.made)
+        half, keys = len(self.made), {each.export_id: each.data_key for each in await self.rows(RegulatorExportPart)}
+        found = Counter((each.state, keys[each.id] is None) for each in await self.rows(RegulatorExport))
         assert found == {(RegulatorExportState.READY, False): half, (RegulatorExportState.EXPIRED, True): half}
 
 

@@ -18,12 +18,19 @@ from sqlalchemy import func, insert, inspect, select, text
 from tests.client import Api, refused
 from tests.scenes.accounts import sign_in
 from tests.scenes.consultations import Pair, make_consultation, make_pair, make_pilot, offer, paid, say, spoken
+from tests.scenes.files import uploaded
 from tests.scenes.hospitals import as_desk, as_operator, as_patient, make_hospital
 from tests.scenes.privacy import do_jobs
 from yiyuebao_api import wiring
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.consultations import queries, service
-from yiyuebao_api.domains.consultations.models import Consultation, Message, RegulatorExport, Summary
+from yiyuebao_api.domains.consultations.models import (
+    Consultation,
+    Message,
+    RegulatorExport,
+    RegulatorExportPart,
+    Summary,
+)
 from yiyuebao_api.domains.consultations.problems import ExportWindowRefused
 from yiyuebao_api.domains.consultations.rules import (
     EXPORT_KEPT_FOR,
@@ -36,12 +43,13 @@ from yiyuebao_api.domains.consultations.rules import (
     check_export_window,
     fields_of,
 )
-from yiyuebao_api.domains.consultations.service.exports import AT_ONCE
+from yiyuebao_api.domains.consultations.service.exports import AT_ONCE, PART
+from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.domains.files.service import ATTEMPT_LIFE
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.ids import ConsultationId, RegulatorExportId, new_number
-from yiyuebao_api.kernel.outbox import OutboxJob
+from yiyuebao_api.kernel.outbox import Again, OutboxJob
 from yiyuebao_api.kernel.tokens import Mode
 
 EXPORTS = "/v1/operator/consultations/exports"
@@ -71,11 +79,14 @@ async def made(context: Context, operator: Api, body: dict[str, Any]) -> dict[st
     return found
 
 
-async def opened_box(operator: Api, export: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-    """What it is about, its lines, and all of it as text."""
-    answer = await operator.get(f"{EXPORTS}/{export['id']}/content")
+async def opened_box(
+    operator: Api, export: dict[str, Any], number: int = 1
+) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """What a part is about, its lines, and all of it as text."""
+    answer = await operator.get(f"{EXPORTS}/{export['id']}/parts/{number}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip"), answer.text
-    assert (len(answer.content), hashlib.sha256(answer.content).hexdigest()) == (export["size_bytes"], export["sha256"])
+    part = export["parts"][number - 1]
+    assert (len(answer.content), hashlib.sha256(answer.content).hexdigest()) == (part["size_bytes"], part["sha256"])
     box = zipfile.ZipFile(io.BytesIO(answer.content))
     assert box.testzip() is None
     assert box.namelist() == ["consultations.jsonl", "about.json"]
@@ -133,7 +144,7 @@ async def test_acts_tell_who_did_what_when_and_not_a_word(
     assert (export["consultations"], about["consultations"]) == (2, 2)
     assert about["hospital"]["licence_no"] == pair.hospital.licence_no
     assert (about["authority"], about["document_no"], about["scope"]) == ("海南省卫生健康委员会", "琼卫监函〔2026〕31号", "acts")
-    assert {each["part"]: each["fields"] for each in export["parts"]} == about["fields"]
+    assert {each["section"]: each["fields"] for each in export["contents"]} == about["fields"]
     by_id = {each["consultation"]["id"]: each for each in lines}
     assert set(by_id) == {str(talk.id), advice["id"]}
     for word in ("金丝雀", pair.patient.phone.removeprefix("+86"), pair.patient.birth_date.isoformat(), "陈秀英", "kanzhe"):
@@ -188,7 +199,7 @@ async def test_records_open_follow_ups_and_no_advice(api: Api, context: Context)
     assert "陈秀英" not in words
 
 
-async def test_the_days_are_shanghais_and_pages_lose_nothing(api: Api, context: Context) -> None:
+async def test_the_days_are_shanghais_and_parts_lose_nothing(api: Api, context: Context) -> None:
     pair = await make_pair(api, context)
     today = service.day_of(clock.now())
     midnight = datetime.combine(today, datetime.min.time(), clock.SHANGHAI)
@@ -202,11 +213,17 @@ async def test_the_days_are_shanghais_and_pages_lose_nothing(api: Api, context: 
     assert [each["consultation"]["paid_at"] for each in lines] == [
         f"{yesterday}T00:00:00+08:00", f"{yesterday}T23:59:59+08:00"
     ]  # fmt: skip
-    await many(context, pair, 2 * AT_ONCE)
+    await many(context, pair, 2 * PART + AT_ONCE)
     export = await made(context, operator, wish(pair))
-    _, lines, _ = await opened_box(operator, export)
-    ids = [each["consultation"]["id"] for each in lines]
-    assert (export["consultations"], len(set(ids)), ids) == (201, 201, sorted(ids))
+    assert [each["consultations"] for each in export["parts"]] == [PART, PART, AT_ONCE + 1]
+    ids: list[str] = []
+    for number in (1, 2, 3):
+        about, lines, _ = await opened_box(operator, export, number)
+        assert (about["part"], about["consultations"]) == (number, len(lines))
+        ids += [each["consultation"]["id"] for each in lines]
+    assert (export["consultations"], len(set(ids)), ids) == (len(ids), len(ids), sorted(ids))
+    assert len(await audited(context, "consultations.export")) == 2 + len(ids)
+    assert refused(await operator.get(f"{EXPORTS}/{export['id']}/parts/4"), 404, "not-found")
 
 
 async def many(context: Context, pair: Pair, count: int) -> None:
@@ -241,27 +258,28 @@ async def test_asking_making_and_every_fetch_are_noted_and_the_patient_sees_it(a
     assert [each["id"] for each in (await desk.get("/v1/hospital/consultations/exports")).json()["items"]] == [export["id"]]
     async with context.begin() as tx:
         row = await tx.get_one(RegulatorExport, RegulatorExportId.parse(export["id"]))
-        raw = (await tx.execute(text("SELECT data_key FROM consultation_export"))).scalar_one()
+        part = await tx.get_one(RegulatorExportPart, (row.id, 1))
+        raw = (await tx.execute(text("SELECT data_key FROM consultation_export_part"))).scalar_one()
     assert row.made_at is not None
     assert row.expires_at == row.made_at + EXPORT_KEPT_FOR
-    assert row.data_key is not None
-    assert row.data_key.encode() not in raw, "the key is sealed in its column"
-    assert not (await context.gateways.store.get(f"{EXPORT_PREFIX}/{row.attempt}")).startswith(b"PK"), "and the object with it"
+    assert part.data_key is not None
+    assert part.data_key.encode() not in raw, "the key is sealed in its column"
+    assert not (await context.gateways.store.get(f"{EXPORT_PREFIX}/{part.attempt}")).startswith(b"PK"), "and the object with it"
 
 
 async def test_nobody_but_the_operator_asks_or_fetches(api: Api, context: Context) -> None:
     pair = await make_pair(api, context)
-    await make_consultation(context.database, pair)
+    talk = await make_consultation(context.database, pair)
     operator = await as_operator(api, context.database)
     export = await made(context, operator, wish(pair))
     auditor = api.signed_in((await sign_in(context.database, context.tokens, mode=Mode.AUDITOR)).access_token)
     own = await as_desk(api, context.database, pair.hospital.id)
     for who in (own, pair.answering, pair.asking, await as_patient(api, context.database), auditor):
         assert refused(await ask(who, wish(pair)), 403, "not-allowed")
-        for path in (EXPORTS, f"{EXPORTS}/{export['id']}", f"{EXPORTS}/{export['id']}/content"):
-            assert refused(await who.get(path), 403, "not-allowed")
+        for path in ("", f"/{export['id']}", f"/{export['id']}/parts/1", f"/{export['id']}/consultations/{talk.id}/file"):
+            assert refused(await who.get(EXPORTS + path), 403, "not-allowed")
     assert refused(await ask(api, wish(pair)), 401, "unauthenticated")
-    assert refused(await api.get(f"{EXPORTS}/{export['id']}/content"), 401, "unauthenticated")
+    assert refused(await api.get(f"{EXPORTS}/{export['id']}/parts/1"), 401, "unauthenticated")
     other = await as_desk(api, context.database, (await make_hospital(context.database)).id)
     assert (await other.get("/v1/hospital/consultations/exports")).json()["items"] == []
     assert await counted(context) == 1
@@ -302,7 +320,7 @@ async def test_one_hospital_one_export_at_a_time(api: Api, context: Context) -> 
     assert {refused(each, 409, "regulator-export-pending")["code"] for each in answers if each.status_code == 409}
     assert (await ask(operators[0], wish(other))).status_code == 201
     (mine,) = [each.json()["id"] for each in answers if each.status_code == 201]
-    assert refused(await operators[1].get(f"{EXPORTS}/{mine}/content"), 409, "regulator-export-not-ready")
+    assert refused(await operators[1].get(f"{EXPORTS}/{mine}/parts/1"), 409, "regulator-export-not-ready")
     assert await audited(context, "consultations.fetch_export") == []
     await do_jobs(context, "consultations.export")
     assert (await ask(operators[0], wish(pair))).status_code == 201
@@ -312,8 +330,9 @@ async def test_one_hospital_one_export_at_a_time(api: Api, context: Context) -> 
 
 async def test_an_export_that_does_not_exist(api: Api, context: Context) -> None:
     operator = await as_operator(api, context.database)
-    for path in (f"{EXPORTS}/{RegulatorExportId.new()}", f"{EXPORTS}/{RegulatorExportId.new()}/content"):
-        assert refused(await operator.get(path), 404, "not-found")
+    nothing = f"{EXPORTS}/{RegulatorExportId.new()}"
+    for path in ("", "/parts/1", f"/consultations/{ConsultationId.new()}/file"):
+        assert refused(await operator.get(nothing + path), 404, "not-found")
 
 
 async def test_two_attempts_at_once_are_one_export(api: Api, context: Context) -> None:
@@ -324,11 +343,66 @@ async def test_two_attempts_at_once_are_one_export(api: Api, context: Context) -
     await swept(context)
     await asyncio.gather(*(service.make_export(context.begin, store, export_id, now=clock.now()) for _ in range(3)))
     await service.make_export(context.begin, store, export_id, now=clock.now())
+    async with context.begin() as tx:
+        assert (await tx.scalar(select(func.count()).select_from(RegulatorExportPart))) == 1
     shown = (await operator.get(f"{EXPORTS}/{export_id}")).json()
     await opened_box(operator, shown)
     assert len(await audited(context, "consultations.export")) == 1
     assert await swept(context) == 2, "what the other attempts left"
     await opened_box(operator, shown)
+
+
+async def test_who_was_slower_in_a_part_leaves_the_rest_to_be_done(api: Api, context: Context) -> None:
+    """The accident: a worker that had lost its lease had made the part, the other one ended the job, and no more came."""
+    pair = await make_pair(api, context)
+    await many(context, pair, PART + 1)
+    operator, store = await as_operator(api, context.database), context.gateways.store
+    export_id = RegulatorExportId.parse((await ask(operator, wish(pair))).json()["id"])
+    tried = [service.make_export(context.begin, store, export_id, now=clock.now()) for _ in range(3)]
+    ends = await asyncio.gather(*tried, return_exceptions=True)
+    assert [type(each) for each in ends] == [Again] * 3
+    await do_jobs(context, "consultations.export")
+    shown = (await operator.get(f"{EXPORTS}/{export_id}")).json()
+    assert (shown["state"], [each["consultations"] for each in shown["parts"]]) == ("ready", [PART, 1])
+    assert len(await audited(context, "consultations.export")) == PART + 1
+
+
+async def test_pictures_are_named_and_fetched_one_by_one(api: Api, context: Context) -> None:
+    """A picture of a follow-up and its proof; nothing of advice, of other days, of acts, or without a row in the audit."""
+    pair = await make_pair(api, context)
+    proof = await uploaded(context, pair.asker, Purpose.DISEASE_PROOF)
+    talk = await make_consultation(
+        context.database, pair, kind=ConsultKind.ONLINE_FOLLOW_UP, state=ConsultState.ACTIVE, accepted_at=clock.now(),
+        proof_file_id=proof.id,
+    )  # fmt: skip
+    advice = await make_consultation(context.database, pair, state=ConsultState.ACTIVE)
+    old = await make_consultation(
+        context.database, pair, kind=ConsultKind.ONLINE_FOLLOW_UP, now=clock.now() - timedelta(days=2), proof_file_id=proof.id
+    )
+    picture = await uploaded(context, pair.asker, Purpose.CONSULTATION_IMAGE)
+    for each in (talk, advice):
+        file = picture if each is talk else await uploaded(context, pair.asker, Purpose.CONSULTATION_IMAGE)
+        sent = {"client_msg_id": "p", "kind": "image", "body": {"file_id": str(file.id)}}
+        assert (await pair.asking.post(f"/v1/consultations/{each.id}/messages", json=sent)).status_code == 200
+    await say(context, talk, pair.asker, "您好")
+    operator = await as_operator(api, context.database)
+    answer = await ask(operator, wish(pair, scope="records"))
+    base = f"{EXPORTS}/{answer.json()['id']}/consultations"
+    assert refused(await operator.get(f"{base}/{talk.id}/file"), 409, "regulator-export-not-ready")
+    await do_jobs(context, "consultations.export")
+    _, lines, _ = await opened_box(operator, (await operator.get(f"{EXPORTS}/{answer.json()['id']}")).json())
+    (told,) = [each for each in lines if each["consultation"]["id"] == str(talk.id)]
+    assert told["messages"][0]["body"] == {"file_id": str(picture.id)}
+    for query, file in (("?seq=1", picture), ("", proof)):
+        shown = await operator.get(f"{base}/{talk.id}/file{query}")
+        assert shown.json()["file_id"] == str(file.id), shown.text
+        assert (await api.get(shown.json()["link"]["url"])).status_code == 200
+    for path in (f"{talk.id}/file?seq=2", f"{talk.id}/file?seq=9", f"{advice.id}/file?seq=1", f"{old.id}/file"):
+        assert refused(await operator.get(f"{base}/{path}"), 404, "not-found")
+    noted = await audited(context, "consultations.fetch_exported_file")
+    assert [(each.patient_id, each.subject) for each in noted] == [(pair.patient.id, str(talk.id))] * 2
+    acts = await made(context, operator, wish(pair))
+    assert refused(await operator.get(f"{EXPORTS}/{acts['id']}/consultations/{talk.id}/file"), 404, "not-found")
 
 
 async def swept(context: Context) -> int:
@@ -348,14 +422,16 @@ async def test_after_three_years_the_content_goes_and_the_row_stays(api: Api, co
     clock.use_file(context.settings.clock_file)
     operator = await as_operator(api, context.database)
     path = f"{EXPORTS}/{export['id']}"
-    assert refused(await operator.get(f"{path}/content"), 410, "regulator-export-expired")
+    assert refused(await operator.get(f"{path}/parts/1"), 410, "regulator-export-expired")
+    gone = f"{path}/consultations/{ConsultationId.new()}/file"
+    assert refused(await operator.get(gone), 410, "regulator-export-expired")
     assert (await operator.get(path)).json()["state"] == "expired"
     assert await swept(context) == 1
     async with context.begin() as tx:
         row = await tx.get_one(RegulatorExport, RegulatorExportId.parse(export["id"]))
-    assert (row.state, row.data_key) == (RegulatorExportState.EXPIRED, None)
-    assert row.sha256 is not None
-    assert (row.sha256.hex(), row.document_no) == (export["sha256"], export["document_no"])
+        part = await tx.get_one(RegulatorExportPart, (row.id, 1))
+    assert (row.state, part.data_key, row.document_no) == (RegulatorExportState.EXPIRED, None, export["document_no"])
+    assert part.sha256.hex() == export["parts"][0]["sha256"]
 
 
 def test_the_window() -> None:
@@ -377,9 +453,6 @@ async def test_messages_are_not_opened_for_acts(api: Api, context: Context) -> N
     async with context.begin() as tx:
         (first, *_) = await queries.messages_of(tx, [talk.id], words=False)
         assert "body" in inspect(first).unloaded
-        (row,) = await queries.list_paid_between(
-            tx, pair.hospital.id, talk.created_at - timedelta(hours=1), clock.now() + timedelta(hours=1), after=None, most=9,
-            words=False,
-        )  # fmt: skip
+        (row,) = await queries.list_consultations(tx, [talk.id], words=False)
         assert {"complaint", "diagnosis"} <= inspect(row).unloaded
         assert isinstance(first, Message)

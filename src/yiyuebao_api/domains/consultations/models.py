@@ -383,19 +383,36 @@ class RegulatorExport(Model):
     asked_by: Mapped[AccountId] = mapped_column(comment="operator who asked for it")
     pending_for: Mapped[HospitalId | None] = mapped_column(comment="the hospital until it is made: one at a time; then null")
     state: Mapped[RegulatorExportState] = mapped_column(comment="pending, ready, expired; read together with expires_at")
-    attempt: Mapped[RowId | None] = mapped_column(comment="the attempt that made it; names the object")
-    data_key: Mapped[str | None] = mapped_column(
-        Sealed("consultation_export.data_key", 44), comment="key of the object, sealed; null when it is no longer kept"
-    )
-    consultations: Mapped[int | None] = mapped_column(comment="how many are in it")
-    size_bytes: Mapped[int | None] = mapped_column(comment="bytes of the zip")
-    sha256: Mapped[bytes | None] = mapped_column(BINARY(32), comment="digest of the zip: what was handed over")
+    consultations: Mapped[int | None] = mapped_column(comment="how many are in it, all parts together; null until it is made")
     asked_at: Mapped[datetime] = mapped_column(comment="when it was asked for")
-    made_at: Mapped[datetime | None] = mapped_column(comment="when it was made")
-    expires_at: Mapped[datetime | None] = mapped_column(comment="until when it is kept; the row stays")
+    made_at: Mapped[datetime | None] = mapped_column(comment="when its last part was made")
+    expires_at: Mapped[datetime | None] = mapped_column(comment="until when its parts are kept; the rows stay")
 
     def standing(self, now: datetime) -> RegulatorExportState:
         """The state as it is read at a moment."""
         if self.state is RegulatorExportState.READY and self.expires_at is not None and self.expires_at <= now:
             return RegulatorExportState.EXPIRED
         return self.state
+
+
+class RegulatorExportPart(Model):
+    """Parts of regulator exports: some of its consultations, packed in one run of the job; each is an object of the store."""
+
+    __tablename__ = "consultation_export_part"
+
+    export_id: Mapped[RegulatorExportId] = mapped_column(ForeignKey("consultation_export.id"), primary_key=True, comment="its export")
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="1, 2, 3 … within the export")
+    last_id: Mapped[ConsultationId | None] = mapped_column(comment="its last consultation: the next part goes on from there")
+    attempt: Mapped[RowId] = mapped_column(comment="the attempt that made it; names the object")
+    data_key: Mapped[str | None] = mapped_column(
+        Sealed("consultation_export_part.data_key", 44), comment="key of the object, sealed; null when it is no longer kept"
+    )
+    consultations: Mapped[int] = mapped_column(comment="how many are in it")
+    size_bytes: Mapped[int] = mapped_column(comment="bytes of the zip")
+    sha256: Mapped[bytes] = mapped_column(BINARY(32), comment="digest of the zip: what was handed over")
+    made_at: Mapped[datetime] = mapped_column(comment="when")
+
+    @property
+    def archive(self) -> tuple[RowId, str] | None:
+        """The object and the key that opens it; None when it is no longer kept."""
+        return None if self.data_key is None else (self.attempt, self.data_key)

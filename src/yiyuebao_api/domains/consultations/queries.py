@@ -30,6 +30,7 @@ from yiyuebao_api.domains.consultations.models import (
     Rated,
     Rating,
     RegulatorExport,
+    RegulatorExportPart,
     Summary,
 )
 from yiyuebao_api.domains.consultations.rules import (
@@ -612,17 +613,43 @@ async def count_paid_between(tx: AsyncSession, hospital_id: HospitalId, since: d
     return (await tx.scalar(counted)) or 0
 
 
-async def list_paid_between(
-    tx: AsyncSession, hospital_id: HospitalId, since: datetime, until: datetime, *, after: ConsultationId | None,
-    most: int, words: bool,
-) -> Sequence[Consultation]:  # fmt: skip
-    """Some of them in key order, after one; without `words` what the patient asked stays sealed."""
-    found = select(Consultation).where(_paid_between(hospital_id, since, until))
+class Head(NamedTuple):
+    """What is known of a consultation before it is read."""
+
+    id: ConsultationId
+    patient_id: PatientId
+    kind: ConsultKind
+    messages: int
+
+
+async def heads_between(
+    tx: AsyncSession, hospital_id: HospitalId, since: datetime, until: datetime, *, after: ConsultationId | None, most: int
+) -> list[Head]:
+    """Some of them in key order, after one."""
+    found = select(Consultation.id, Consultation.patient_id, Consultation.kind, Consultation.last_seq).where(
+        _paid_between(hospital_id, since, until)
+    )
     if after is not None:
         found = found.where(Consultation.id > after)
+    return [Head(*row) for row in await tx.execute(found.order_by(Consultation.id).limit(most))]
+
+
+async def is_paid_between(
+    tx: AsyncSession, consultation_id: ConsultationId, hospital_id: HospitalId, since: datetime, until: datetime
+) -> bool:
+    """Whether this one is among them."""
+    one = select(Consultation.id).where(Consultation.id == consultation_id, _paid_between(hospital_id, since, until))
+    return (await tx.scalars(one)).one_or_none() is not None
+
+
+async def list_consultations(
+    tx: AsyncSession, ids: Collection[ConsultationId], *, words: bool
+) -> Sequence[Consultation]:
+    """These, in key order; without `words` what the patients asked stays sealed."""
+    found = select(Consultation).where(Consultation.id.in_(ids)).order_by(Consultation.id)
     if not words:
         found = found.options(*(defer(each, raiseload=True) for each in _WORDS))
-    return (await tx.scalars(found.order_by(Consultation.id).limit(most))).all()
+    return (await tx.scalars(found)).all()
 
 
 async def moves_of(
@@ -713,9 +740,33 @@ async def list_expired_exports(tx: AsyncSession, *, now: datetime, limit: int) -
     return (await tx.scalars(over.limit(limit))).all()
 
 
+async def find_last_part(tx: AsyncSession, export_id: RegulatorExportId) -> RegulatorExportPart | None:
+    mine = select(RegulatorExportPart).where(RegulatorExportPart.export_id == export_id)
+    return (await tx.scalars(mine.order_by(RegulatorExportPart.number.desc()).limit(1))).one_or_none()
+
+
+async def parts_of(
+    tx: AsyncSession, export_ids: Collection[RegulatorExportId]
+) -> dict[RegulatorExportId, list[RegulatorExportPart]]:
+    """What there is of some exports, in order."""
+    found: dict[RegulatorExportId, list[RegulatorExportPart]] = {each: [] for each in export_ids}
+    mine = select(RegulatorExportPart).where(RegulatorExportPart.export_id.in_(export_ids))
+    for part in await tx.scalars(mine.order_by(RegulatorExportPart.export_id, RegulatorExportPart.number)):
+        found[part.export_id].append(part)
+    return found
+
+
+async def require_part(tx: AsyncSession, export_id: RegulatorExportId, number: int) -> RegulatorExportPart:
+    """Raises NotFound."""
+    found = await tx.get(RegulatorExportPart, (export_id, number))
+    if found is None:
+        raise NotFound
+    return found
+
+
 async def known_attempts(tx: AsyncSession, attempts: Collection[RowId]) -> set[RowId]:
-    """Which of these made an export that is still kept."""
-    kept = select(RegulatorExport.attempt).where(
-        RegulatorExport.attempt.in_(attempts), RegulatorExport.state == RegulatorExportState.READY
+    """Which of these made a part that is still kept."""
+    kept = select(RegulatorExportPart.attempt).where(
+        RegulatorExportPart.attempt.in_(attempts), RegulatorExportPart.data_key.is_not(None)
     )
-    return {each for each in await tx.scalars(kept) if each is not None}
+    return set(await tx.scalars(kept))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from yiyuebao_api.domains.accounts.guards import Anyone, Clinician, HospitalDesk, Member, Operator, Patient
 from yiyuebao_api.domains.clinicians.queries import clinician_of_account
@@ -139,7 +139,7 @@ _PAY = (
     WeChatNotBound, MerchantMissing, PaymentRefused, PaymentWindowClosed, ProviderDown, *_ONCE,
 )  # fmt: skip
 _ZIP: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The export, a zip of `about.json` and `consultations.jsonl`.",
+    200: {"description": "One part of the export, a zip of `about.json` and `consultations.jsonl`.",
           "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 }  # fmt: skip
 _AfterSeq = Annotated[int, Query(ge=0, le=2_000_000_000, description="The last seq you have.", examples=[0])]
@@ -572,7 +572,8 @@ async def list_hospital_pilots(caller: HospitalDesk, paging: Pages, tx: Tx, now:
 async def list_hospital_exports(caller: HospitalDesk, paging: Pages, tx: Tx, now: Now) -> Page[RegulatorExportOut]:
     """What of this hospital was exported for whom; the content goes to the authority only (RULE-83)."""
     rows = await queries.list_exports(tx, caller.hospital_id, paging)
-    return page(rows, paging, lambda row: RegulatorExportOut.of(row, now), lambda row: row.id)
+    parts = await queries.parts_of(tx, [each.id for each in rows])
+    return page(rows, paging, lambda row: RegulatorExportOut.of(row, parts[row.id], now), lambda row: row.id)
 
 
 # ── the operator ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -670,7 +671,7 @@ async def ask_for_regulator_export(
 ) -> RegulatorExportOut:
     """An authority has asked for a hospital's consultations of some days: pack them; the answer says what will be in it."""
     wish = service.Wish(**body.model_dump())
-    return RegulatorExportOut.of(await service.ask_for_export(tx, wish, operator=caller.account_id, now=now), now)
+    return RegulatorExportOut.of(await service.ask_for_export(tx, wish, operator=caller.account_id, now=now), [], now)
 
 
 @operator.get("/exports", summary="监管导出", responses=refuses(InvalidCursor))
@@ -680,7 +681,8 @@ async def list_regulator_exports(
 ) -> Page[RegulatorExportOut]:  # fmt: skip
     """What was asked for, newest first."""
     rows = await queries.list_exports(tx, hospital_id, paging)
-    return page(rows, paging, lambda row: RegulatorExportOut.of(row, now), lambda row: row.id)
+    parts = await queries.parts_of(tx, [each.id for each in rows])
+    return page(rows, paging, lambda row: RegulatorExportOut.of(row, parts[row.id], now), lambda row: row.id)
 
 
 @operator.get("/exports/{export_id}", summary="监管导出详情", responses=refuses(NotFound))
@@ -688,20 +690,37 @@ async def show_regulator_export(
     export_id: RegulatorExportId, caller: Operator, tx: Tx, now: Now
 ) -> RegulatorExportOut:
     """Whether it is there, and what is in it."""
-    return RegulatorExportOut.of(await queries.require_export(tx, export_id), now)
+    export = await queries.require_export(tx, export_id)
+    return RegulatorExportOut.of(export, (await queries.parts_of(tx, [export_id]))[export_id], now)
 
 
 @operator.get(
-    "/exports/{export_id}/content", summary="下载监管导出", response_class=Response,
+    "/exports/{export_id}/parts/{number}", summary="下载监管导出", response_class=Response,
     responses=merge(_ZIP, refuses(NotFound, RegulatorExportNotReady, RegulatorExportExpired, ProviderDown)),
 )  # fmt: skip
 async def fetch_regulator_export(
-    export_id: RegulatorExportId, caller: Operator, begin: Transactions, store: Store, now: Now
-) -> Response:
-    """The zip itself; every fetch leaves a row in the audit."""
-    content = await service.fetch_export(begin, store, export_id, operator=caller.account_id, now=now)
-    headers = {"Content-Disposition": f'attachment; filename="{export_id}.zip"', "Cache-Control": "no-store"}
+    export_id: RegulatorExportId, number: Annotated[int, Path(ge=1, le=1_000_000)], caller: Operator, begin: Transactions,
+    store: Store, now: Now,
+) -> Response:  # fmt: skip
+    """One of its zips; every fetch leaves a row in the audit."""
+    content = await service.fetch_part(begin, store, export_id, number, operator=caller.account_id, now=now)
+    headers = {"Content-Disposition": f'attachment; filename="{export_id}-{number}.zip"', "Cache-Control": "no-store"}
     return Response(content, media_type="application/zip", headers=headers)
+
+
+@operator.get(
+    "/exports/{export_id}/consultations/{consultation_id}/file", summary="监管导出中的图片或文件",
+    responses=refuses(NotFound, RegulatorExportNotReady, RegulatorExportExpired),
+)  # fmt: skip
+async def read_exported_file(
+    export_id: RegulatorExportId, consultation_id: ConsultationId, caller: Operator, tx: Tx, now: Now,
+    seq: Annotated[int | None, Query(ge=1, le=2_000_000_000, description="Which message; the proof without.")] = None,
+) -> MessageFileOut:  # fmt: skip
+    """A link to what an export of records names, for five minutes; every one leaves a row in the audit."""
+    file = await service.require_exported_file(
+        tx, export_id, consultation_id, seq, operator=caller.account_id, now=now
+    )
+    return MessageFileOut.of(file, now)
 
 
 def _asked(body: ConsultIn) -> service.Asked:

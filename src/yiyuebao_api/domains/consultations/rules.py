@@ -414,7 +414,7 @@ EXPORT_KEPT_FOR = timedelta(days=3 * 366)
 MAX_EXPORT_DAYS, MAX_EXPORTED = 31, 5_000
 EXPORT_PREFIX = "regulator"
 
-#: Every field of an export, part by part: of acts, and what records add to them. A patient is known by id, masked name, sex
+#: Every field of an export, section by section: of acts, and what records add to them. A patient is known by id, masked name, sex
 #: and age; no number, no address, no birth day.
 EXPORT_FIELDS: Mapping[ExportScope, Mapping[str, tuple[str, ...]]] = {
     ExportScope.ACTS: {
@@ -442,7 +442,7 @@ EXPORT_FIELDS: Mapping[ExportScope, Mapping[str, tuple[str, ...]]] = {
 
 
 def fields_of(scope: ExportScope) -> dict[str, tuple[str, ...]]:
-    """What an export of that scope holds, part by part."""
+    """What an export of that scope holds, section by section."""
     more = EXPORT_FIELDS[ExportScope.RECORDS] if scope is ExportScope.RECORDS else {}
     return {part: (*names, *more.get(part, ())) for part, names in EXPORT_FIELDS[ExportScope.ACTS].items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +22,7 @@ from yiyuebao_api.domains.consultations.models import (
     Rated,
     Rating,
     RegulatorExport,
+    RegulatorExportPart,
     Summary,
 )
 from yiyuebao_api.domains.consultations.rules import (
@@ -669,15 +670,32 @@ class RegulatorExportIn(In):
     document_no: Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x20]+$")]
 
 
-class ExportPartOut(Out):
-    """One part of every consultation in the file, and its fields."""
+class ExportContentOut(Out):
+    """One section of every consultation in the files, and its fields."""
 
-    part: str = Field(examples=["messages"])
+    section: str = Field(examples=["messages"])
     fields: list[str] = Field(examples=[["seq", "sender", "kind", "sent_at"]])
 
 
+class ExportPartOut(Out):
+    """One file of an export: a zip of `about.json` and `consultations.jsonl`, one consultation a line."""
+
+    number: int
+    consultations: int
+    size_bytes: int
+    sha256: str = Field(description="Of the zip, in hexadecimal.")
+    made_at: Moment
+
+    @classmethod
+    def of(cls, part: RegulatorExportPart) -> Self:
+        return cls(
+            number=part.number, consultations=part.consultations, size_bytes=part.size_bytes, sha256=part.sha256.hex(),
+            made_at=part.made_at,
+        )  # fmt: skip
+
+
 class RegulatorExportOut(Out):
-    """An export, and what is in it: a zip of `about.json` and `consultations.jsonl`, one consultation a line."""
+    """An export, what is in it, and its files so far; they can be fetched when it is ready."""
 
     id: RegulatorExportId
     hospital_id: HospitalId
@@ -687,22 +705,20 @@ class RegulatorExportOut(Out):
     authority: str
     document_no: str
     state: RegulatorExportState
-    parts: list[ExportPartOut] = Field(description="All of its fields; nothing else of a person is in it.")
+    contents: list[ExportContentOut] = Field(description="All of its fields; nothing else of a person is in it.")
+    parts: list[ExportPartOut]
     consultations: int | None = Field(description="How many are in it; null until it is made.")
-    size_bytes: int | None
-    sha256: str | None = Field(description="Of the zip, in hexadecimal.")
     asked_at: Moment
     made_at: Moment | None
     expires_at: Moment | None = Field(description="Until when its content is kept, sealed.")
 
     @classmethod
-    def of(cls, export: RegulatorExport, now: datetime) -> Self:
+    def of(cls, export: RegulatorExport, parts: Sequence[RegulatorExportPart], now: datetime) -> Self:
         return cls(
             id=export.id, hospital_id=export.hospital_id, scope=export.scope, first_day=export.first_day,
             last_day=export.last_day, authority=export.authority, document_no=export.document_no,
             state=export.standing(now),
-            parts=[ExportPartOut(part=part, fields=list(names)) for part, names in fields_of(export.scope).items()],
-            consultations=export.consultations, size_bytes=export.size_bytes,
-            sha256=export.sha256.hex() if export.sha256 is not None else None, asked_at=export.asked_at,
-            made_at=export.made_at, expires_at=export.expires_at,
+            contents=[ExportContentOut(section=name, fields=list(names)) for name, names in fields_of(export.scope).items()],
+            parts=[ExportPartOut.of(each) for each in parts], consultations=export.consultations,
+            asked_at=export.asked_at, made_at=export.made_at, expires_at=export.expires_at,
         )  # fmt: skip

@@ -172,6 +172,7 @@ ELSEWHERE: Mapping[str, str] = {
     "hospital_move": "who of the staff decided about a hospital",
     "service_move": "who of the staff published a service",
     "queue_claim": "which operator is at work on what, for a quarter of an hour",
+    "consultation_export_part": "the key of its object",
     "consultation_export": "an authority's export of a hospital; names the operator, and no patient (RULE-83)",
     "consultation_flag": "moderation: kept from both sides (RULE-86)",
     "consultation_message": "the clinician's words stand in the patient's copy",

@@ -17,8 +17,9 @@ from yiyuebao_api.domains.consultations.service.ending import (
 from yiyuebao_api.domains.consultations.service.exports import (
     Wish,
     ask_for_export,
-    fetch_export,
+    fetch_part,
     make_export,
+    require_exported_file,
     sweep_exports,
 )
 from yiyuebao_api.domains.consultations.service.messages import (
@@ -49,10 +50,10 @@ from yiyuebao_api.domains.consultations.service.pilots import end_pilot, record_
 __all__ = [
     "MAX_PAGE", "Asked", "Earlier", "Participants", "Sending", "SentMessage", "Wish", "accept_follow_up",
     "ask_for_export", "block", "buy_extension", "change_clinician", "checksum", "close_consultation", "day_of",
-    "decide_flag", "decline_consultation", "end_pilot", "fetch_export", "file_summary", "give_extension",
+    "decide_flag", "decline_consultation", "end_pilot", "fetch_part", "file_summary", "give_extension",
     "hide_consultation", "leave_consultation", "list_messages", "make_export", "mark", "note_consent_withdrawn",
     "note_payment_succeeded", "note_refund_succeeded", "open_consultation", "participants_of", "pay_consultation",
-    "rate", "recall_message", "record_approval", "record_pilot", "report", "require_message_file", "send_message",
+    "rate", "recall_message", "record_approval", "record_pilot", "report", "require_exported_file", "require_message_file", "send_message",
     "send_messages", "set_offer", "set_terms", "sweep_exports", "terminate_consultation", "unblock", "wait_on",
     "watch_consultation",
 ]  # fmt: skip
