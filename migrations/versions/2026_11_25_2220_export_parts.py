@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "consultations_export_parts"
-down_revision = "consultations_exports"
+down_revision = "notices_en"
 branch_labels = None
 depends_on = None
 
