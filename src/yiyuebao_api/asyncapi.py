@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from yiyuebao_api import __version__, api
+from yiyuebao_api import __version__, api, dictionary
 from yiyuebao_api.domains.consultations import frames
 from yiyuebao_api.kernel.live import Close
 
@@ -58,6 +58,7 @@ def document() -> dict[str, Any]:
         schemas |= told["$defs"]
     for each in both:
         schemas[each.__name__] |= {"additionalProperties": False}
+    dictionary.explain(schemas)
     closes = "; ".join(f"{int(code)} {words}" for code, words in _CLOSES.items())
     return {
         "asyncapi": "3.0.0",

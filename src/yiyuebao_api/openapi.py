@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from yiyuebao_api import __version__, api, asyncapi
+from yiyuebao_api import __version__, api, asyncapi, dictionary
 from yiyuebao_api.domains.partners.schemas import WEBHOOKS
 from yiyuebao_api.kernel.problems import MEDIA_TYPE, ProblemOut
 
@@ -219,6 +219,10 @@ def _finished(document: dict[str, Any]) -> dict[str, Any]:
     for scheme in document["components"]["securitySchemes"].values():
         scheme["description"] = "`access_token` of `POST /v1/accounts/sessions…`; it lives fifteen minutes and carries one mode."
     document["webhooks"] = _webhooks(schemas)
+    dictionary.explain(schemas)
+    for operation in _operations(document):
+        for parameter in operation.get("parameters", []):
+            dictionary.explain({"": {"properties": {parameter["name"]: parameter["schema"]}}})
     return document
 
 
