@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from yiyuebao_api.kernel import grouped as grouped_
 from yiyuebao_api.kernel.database import _open
-from yiyuebao_api.kernel.grouped import Grouped
+from yiyuebao_api.kernel.grouped import WORTH, Grouped
 from yiyuebao_api.kernel.problems import NotFound, ServiceUnavailable
 
 
@@ -81,3 +82,34 @@ async def test_who_leaves_takes_nobody_along_and_too_many_are_refused() -> None:
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [each for each in answers if isinstance(each, int)] == [1, 3, 4]
     assert grouped.calls == 4, "the one that left in time was not run"
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_second_group_begins_for_a_fair_number_or_when_the_first_is_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouped_, "PATIENCE_S", 0.5)
+    go_on, sizes = asyncio.Event(), list[int]()
+
+    async def run(requests: Sequence[int]) -> Sequence[int | Exception]:
+        sizes.append(len(requests))
+        if -1 in requests:
+            await go_on.wait()
+        return list(requests)
+
+    grouped = Grouped(run, hopeless=away)
+    held = asyncio.ensure_future(grouped(-1))
+    await asyncio.sleep(0)
+    crowd = asyncio.gather(*map(grouped, range(WORTH)))
+    await turns()
+    assert crowd.done()
+    few = asyncio.gather(*map(grouped, range(3)))
+    await turns()
+    assert not few.done()
+    assert await few == [0, 1, 2]
+    assert not held.done()
+    go_on.set()
+    assert await held == -1
+    assert sizes == [1, WORTH, 3]

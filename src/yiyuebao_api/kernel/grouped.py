@@ -2,7 +2,8 @@
 
 For speed only: what is right stays with the row lock, the unique constraint and the caller's own number. A group that fails
 is run again one by one, and a commit whose answer was lost is run again too, so the work must find what an earlier run has
-done. Nothing waits for company: a call alone runs alone, and the next group gathers while one is committed.
+done. Nothing waits for company: a call alone runs alone, and the next group gathers while one is committed. A second one
+runs beside it only once a fair number has gathered or has waited for long: two that run at once are two small ones.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from yiyuebao_api.kernel.problems import ServiceUnavailable
 
 Request = TypeVar("Request")
 Outcome = TypeVar("Outcome")
+#: So many that wait are worth a second group, and so long they wait at most for it while one is held up.
+WORTH, PATIENCE_S = 16, 0.02
 
 
 class Grouped(Generic[Request, Outcome]):
@@ -34,6 +37,7 @@ class Grouped(Generic[Request, Outcome]):
         self._run, self._hopeless, self._most, self._lanes, self._queue = run, hopeless, most, lanes, queue
         self._waiting: deque[tuple[Request, asyncio.Future[Outcome]]] = deque()
         self._driving: set[asyncio.Task[None]] = set()
+        self._patience: asyncio.TimerHandle | None = None
         self.groups = self.calls = 0
 
     async def __call__(self, request: Request) -> Outcome:
@@ -41,20 +45,39 @@ class Grouped(Generic[Request, Outcome]):
             raise ServiceUnavailable(retry_after=1)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
-        if len(self._driving) < self._lanes:  # begins after this turn of the loop, with everything that came in it
-            # A context of its own: neither the caller's request id nor its open transaction belongs to a group.
-            task = asyncio.create_task(self._drive(), context=contextvars.Context())
-            self._driving.add(task)
+        if not self._driving or len(self._waiting) >= WORTH:
+            self._start()
+        else:
+            self._bear()
         return await future
 
-    async def _drive(self) -> None:
+    def _start(self, *, alone: bool = False) -> None:
+        """Begins after this turn of the loop, with everything that came in it."""
+        if len(self._driving) < self._lanes:
+            # A context of its own: neither the caller's request id nor its open transaction belongs to a group.
+            task = asyncio.create_task(self._drive(alone), context=contextvars.Context())
+            self._driving.add(task)
+
+    def _bear(self) -> None:
+        if self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._waiting:
+            self._start(alone=True)
+
+    async def _drive(self, alone: bool) -> None:
+        """`alone`: whoever drives beside it is held up, so it leaves nothing to them."""
         task = asyncio.current_task()
         assert task is not None
         try:
-            while self._waiting:
+            while self._waiting and (alone or len(self._driving) == 1 or len(self._waiting) >= WORTH):
                 await self._one_group()
         finally:
             self._driving.discard(task)
+            if self._waiting:
+                self._bear()
 
     async def _one_group(self) -> None:
         group: list[tuple[Request, asyncio.Future[Outcome]]] = []
