@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
 from tests.servers import Redis
 from yiyuebao_api.context import Context
 from yiyuebao_api.kernel import live, secrets
 from yiyuebao_api.kernel.ids import AccountId, SessionId
-from yiyuebao_api.kernel.live import Close, Live, Outlet, Verb, Wake
+from yiyuebao_api.kernel.live import Close, Live, Outlet, Verb, Wake, framed
 from yiyuebao_api.settings import Secrets
 
 
@@ -178,6 +180,37 @@ async def test_frames_keep_their_order_and_goodbye_is_the_last_word() -> None:
     await soon(lambda: wire.closed)
     assert wire.sent == [str(number) for number in range(50)]
     assert wire.closed == (4408, "silent")
+
+
+async def test_frames_keep_their_order_whichever_way_they_go() -> None:
+    """The short way is taken where there is room and nothing waits; what waits is never overtaken."""
+    wire, rooms = Wire(), iter([True, False, *[True] * 50])
+
+    def write(frame: str) -> bool:
+        if room := next(rooms):
+            wire.sent.append(frame)
+        return room
+
+    outlet = Outlet(wire.send, wire.close, wire.cut, write=write)
+    for number in range(6):
+        outlet.put(str(number))
+        if number == 3:
+            await soon(lambda: outlet._writing is None)
+    outlet.close(Close.SILENT, "silent")
+    outlet.put("nothing after it")
+    await soon(lambda: wire.closed)
+    assert wire.sent == [str(number) for number in range(6)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])
+def test_a_frame_is_written_as_a_client_reads_it(size: int) -> None:
+    reader = StreamReader()
+    reader.feed_data(framed("好" + "x" * size))
+    parsing = Frame.parse(reader.read_exact, mask=False)
+    with pytest.raises(StopIteration) as parsed:
+        next(parsing)
+    frame = parsed.value.value
+    assert (frame.opcode, frame.fin, bytes(frame.data).decode()) == (Opcode.TEXT, True, "好" + "x" * size)
 
 
 async def test_a_slow_reader_is_let_go_and_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

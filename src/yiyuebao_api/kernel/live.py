@@ -319,14 +319,15 @@ def _channel(account_id: AccountId) -> bytes:
 class Outlet:
     """Frames on their way to one socket, in order. More than `limit` bytes waiting close it with TRY_AGAIN.
 
-    `send` waits for the socket, `close` says goodbye, `cut` ends a connection that no longer reads.
+    `send` waits for the socket, `close` says goodbye, `cut` ends a connection that no longer reads. `write` is the short
+    way, where there is one: it says False when the connection has no room just now.
     """
 
     def __init__(
         self, send: Callable[[str], Awaitable[None]], close: Callable[[int, str], Awaitable[None]], cut: Callable[[], None],
-        *, limit: int | None = None,
+        *, limit: int | None = None, write: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
-        self._send, self._close, self._cut = send, close, cut
+        self._send, self._close, self._cut, self._write_now = send, close, cut, write
         self._limit = QUEUE_BYTES if limit is None else limit
         self._waiting: deque[str] = deque()
         self._bytes = 0
@@ -337,6 +338,8 @@ class Outlet:
     def put(self, frame: str) -> None:
         """Send a frame as soon as the socket takes it."""
         if self.closing is not None:
+            return
+        if self._writing is None and self._write_now(frame):
             return
         self._bytes += _size(frame)
         if self._bytes > self._limit:
@@ -392,6 +395,17 @@ class Outlet:
             self.closing = self.closing or (1006, "gone")
         finally:
             self._writing = None
+
+
+def framed(text: str) -> bytes:
+    """A text frame as a server writes it (RFC 6455, 5.2): in one piece, neither masked nor compressed."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2) + payload
+    return b"\x81\x7f" + size.to_bytes(8) + payload
 
 
 def _size(frame: str) -> int:
