@@ -40,6 +40,7 @@ from yiyuebao_api.domains.clinicians.schemas import QualificationIn
 from yiyuebao_api.domains.consultations import service as consultations
 from yiyuebao_api.domains.consultations.models import RegulatorExport, RegulatorExportPart
 from yiyuebao_api.domains.consultations.rules import EXPORT_PREFIX, ConsultState, ExportScope, RegulatorExportState
+from yiyuebao_api.domains.consultations.service.exports import PART_MESSAGES
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import UNUSED_LIFE, Purpose
@@ -360,7 +361,7 @@ class CopyAskedFor(Story):
 
 
 class AuthorityAsked(Story):
-    """The export is there once, every patient is told of it once; what killed attempts wrote is swept away."""
+    """Every part is there once, every patient is told of it once; what killed attempts wrote is swept away."""
 
     job = "consultations.export"
 
@@ -368,27 +369,29 @@ class AuthorityAsked(Story):
         pair = await make_pair(self.api, self.context)
         talk = await make_consultation(self.context.database, pair, state=ConsultState.ACTIVE)
         await say(self.context, talk, pair.asker)
+        long = await make_consultation(self.context.database, pair, last_seq=PART_MESSAGES)  # a part of its own
         today = consultations.day_of(clock.now())
         wish = consultations.Wish(pair.hospital.id, ExportScope.RECORDS, today, today, "省卫生健康委员会", "函〔2026〕1号")
         async with self.context.begin() as tx:
             await consultations.ask_for_export(tx, wish, operator=AccountId.new(), now=clock.now())
-        self.made.append(talk.id)
+        self.made += [talk.id, long.id]
 
     async def holds(self) -> None:
         ready = await self.rows(RegulatorExport)
-        assert [(each.state, each.consultations) for each in ready] == [(RegulatorExportState.READY, 1)] * 2
+        assert [(each.state, each.consultations) for each in ready] == [(RegulatorExportState.READY, 2)] * 2
+        assert sorted(each.number for each in await self.rows(RegulatorExportPart)) == [1, 1, 2, 2]
         given = [each.subject for each in await self.rows(audit.AuditEntry) if each.action == "consultations.export"]
         assert sorted(given) == sorted(map(str, self.made))
         kept = self.folder / EXPORT_PREFIX
-        assert len(objects(kept)) > 2, "killed attempts leave objects"
+        assert len(objects(kept)) > 4, "killed attempts leave objects"
         later = clock.system_now() + timedelta(hours=2)
         await consultations.sweep_exports(
             self.context.begin, self.context.gateways.store, now=clock.now(), system_now=later
         )
         assert sorted(objects(kept)) == sorted(str(each.attempt) for each in await self.rows(RegulatorExportPart))
-        for each in ready:
+        for export_id, number in [(each.id, number) for each in ready for number in (1, 2)]:
             assert await consultations.fetch_part(
-                self.context.begin, self.context.gateways.store, each.id, 1, operator=AccountId.new(), now=clock.now()
+                self.context.begin, self.context.gateways.store, export_id, number, operator=AccountId.new(), now=clock.now()
             )
 
 

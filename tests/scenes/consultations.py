@@ -80,7 +80,7 @@ async def make_consultation(
         "account_id": pair.asker, "patient_id": pair.patient.id, "clinician_id": pair.clinician.id,
         "clinician_account_id": pair.answerer, "hospital_id": pair.hospital.id,
         "people": {
-            "patient": "陈秀英", "sex": "female", "born": "1958-03-02", "clinician": pair.clinician.name,
+            "patient": "陈秀英", "sex": "female", "born": "1958-03-02", "relation": "self", "clinician": pair.clinician.name,
             "title": pair.clinician.title.value, "hospital": pair.hospital.name,
         },
         "complaint": "血压有些高", "diagnosis": None, "diagnosed_on": None, "proof_file_id": None,

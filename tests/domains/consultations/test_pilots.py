@@ -170,6 +170,18 @@ async def test_a_pilot_opens_no_other_gate(api: Api, context: Context) -> None:
     assert await counted(context, Consultation) == 0
 
 
+async def test_who_asks_for_a_child_is_shown_as_its_guardian(api: Api, context: Context) -> None:
+    """RULE-79: to the doctor too, and as it was then."""
+    pair = await make_pair(api, context, specialty="儿科")
+    offer_id = await offer(api, context, pair, kind="online_follow_up")
+    await make_pilot(api, context, pair)
+    born = service.day_of(clock.now()).replace(day=1) - timedelta(days=5 * 365)
+    child = await make_patient(context.database, pair.asker, relation=Relation.CHILD, birth_date=born, name="陈小宝")
+    made = await opened(replace(pair, patient=child), offer_id, first_visit=True)
+    assert made["patient_relation"] == "child"
+    assert (await opened(pair, offer_id, first_visit=True))["patient_relation"] == pair.patient.relation.value
+
+
 async def test_health_advice_is_no_visit_at_all(api: Api, context: Context) -> None:
     pair = await make_pair(api, context)
     made = await opened(pair, await offer(api, context, pair), first_visit=True)

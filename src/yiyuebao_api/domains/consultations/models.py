@@ -26,6 +26,7 @@ from yiyuebao_api.domains.consultations.rules import (
     Terms,
     standing,
 )
+from yiyuebao_api.domains.patients.rules import Relation
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import (
     AccountId,
@@ -189,6 +190,12 @@ class Consultation(Model):
     def is_first_visit(self) -> bool:
         """Whether there was no diagnosis before it (RULE-77)."""
         return self.first_visit_pilot_id is not None
+
+    @property
+    def patient_relation(self) -> Relation | None:
+        """What the patient is to who asks (RULE-79); None where it was not noted yet."""
+        told = self.people.get("relation")
+        return None if told is None else Relation(told)
 
     @property
     def promises(self) -> Terms:

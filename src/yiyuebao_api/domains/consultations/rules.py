@@ -423,7 +423,7 @@ EXPORT_FIELDS: Mapping[ExportScope, Mapping[str, tuple[str, ...]]] = {
             "refund_due_fen", "refunded_fen", "agreed_at", "asked_at", "paid_at", "answer_by", "accepted_at", "answered_at",
             "ended_at", "diagnosed_on", "proof_shown",
         ),
-        "patient": ("id", "name", "sex", "age"),
+        "patient": ("id", "name", "sex", "age", "relation"),
         "clinician": ("id", "name", "title"),
         "moves": ("from", "to", "actor", "at"),
         "messages": ("seq", "sender", "kind", "sent_at", "recalled_by", "withheld_at"),

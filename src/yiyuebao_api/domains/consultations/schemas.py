@@ -46,6 +46,7 @@ from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import Part
 from yiyuebao_api.domains.files.schemas import FileLinkOut
 from yiyuebao_api.domains.files.service import signed_link
+from yiyuebao_api.domains.patients.rules import Relation
 from yiyuebao_api.kernel.ids import (
     ClinicianId,
     ConsultationFlagId,
@@ -285,6 +286,9 @@ class ConsultationOut(Out):
     patient_name: str
     patient_sex: str
     patient_born: date
+    patient_relation: Relation | None = Field(
+        description="What the patient is to who asks and pays: `self`, or a proxy speaks (RULE-79). Null in old ones."
+    )
     clinician_id: ClinicianId
     clinician_name: str
     clinician_title: Title
@@ -325,7 +329,8 @@ class ConsultationOut(Out):
             id=row.id, order_no=row.order_no, kind=row.kind, first_visit=row.is_first_visit, state=found.state,
             end_reason=found.reason or row.end_reason, role=role, patient_id=row.patient_id,
             patient_name=people["patient"], patient_sex=people["sex"],
-            patient_born=date.fromisoformat(people["born"]), clinician_id=row.clinician_id,
+            patient_born=date.fromisoformat(people["born"]),
+            patient_relation=row.patient_relation, clinician_id=row.clinician_id,
             clinician_name=people["clinician"], clinician_title=Title(people["title"]), hospital_id=row.hospital_id,
             hospital_name=people["hospital"], complaint=row.complaint, diagnosis=row.diagnosis,
             diagnosed_on=row.diagnosed_on, proof_file_id=row.proof_file_id, measure=row.measure, quantity=row.quantity,

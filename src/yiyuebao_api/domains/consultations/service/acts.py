@@ -92,7 +92,7 @@ def _patient(row: Consultation) -> Told:
     born = date.fromisoformat(row.people["born"])
     return {
         "id": row.patient_id, "name": masked_name(row.people["patient"]), "sex": row.people["sex"],
-        "age": rules.age_on(born, day_of(row.created_at)),
+        "age": rules.age_on(born, day_of(row.created_at)), "relation": row.patient_relation,
     }  # fmt: skip
 
 

@@ -131,9 +131,10 @@ def terms_of(found: Available, business: Business) -> Terms:
 
 
 def people_of(patient: Patient, found: Available) -> dict[str, str]:
-    """Who they were at the time."""
+    """Who they were at the time, and what the patient is to who asks: a proxy is known as one (RULE-79)."""
     return {
         "patient": patient.name, "sex": patient.sex.value, "born": patient.birth_date.isoformat(),
+        "relation": patient.relation.value,
         "clinician": found.clinician.name, "title": found.clinician.title.value, "hospital": found.hospital.name,
     }  # fmt: skip
 
