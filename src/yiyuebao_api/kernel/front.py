@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yiyuebao_api.kernel.ids import Id
+from yiyuebao_api.kernel.log import answered
 from yiyuebao_api.kernel.problems import BodyTooLarge, InternalError, Problem, respond
 
 log = structlog.get_logger("yiyuebao.http")
@@ -70,7 +71,9 @@ class FrontDoor:
                 seconds = time.perf_counter() - began
                 route = getattr(scope.get("route"), "path", "-")
                 SECONDS.labels(route, scope["method"], str(status)).observe(seconds)
-                log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+                answered(
+                    request_id=request_id, method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1)
+                )  # fmt: skip
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = next((size for start, size in self.limits.items() if scope["path"].startswith(start)), self.limit)
