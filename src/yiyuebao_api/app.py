@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fastapi_offline
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from yiyuebao_api import __version__, api, health, openapi, wiring
 from yiyuebao_api.context import Context, open_context
@@ -26,6 +23,7 @@ from yiyuebao_api.kernel import events, log, problems
 from yiyuebao_api.kernel.front import FrontDoor
 from yiyuebao_api.kernel.outbox import Worker
 from yiyuebao_api.kernel.retry import WholeRequestRetry
+from yiyuebao_api.kernel.routing import Branches
 from yiyuebao_api.kernel.turnstile import Turnstile
 from yiyuebao_api.settings import Settings
 
@@ -55,12 +53,10 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
     app = FastAPI(
         title="医约宝 API", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
         generate_unique_id_function=lambda route: route.name, separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked for anew at every request
     )  # fmt: skip
     problems.install(app)
-    app.include_router(health.router)  # first: routes are tried in this order, and probes come every second
-    for router in api.routers():
-        app.include_router(router)
-    _look_at_the_prefix_first(app)
+    app.router.routes += [*health.router.routes, Branches(api.routers())]  # in this order; probes come every second
     if settings.http.docs:
         _serve_docs(app)
     app.openapi = lambda: openapi.whole(app)  # type: ignore[method-assign]
@@ -74,20 +70,6 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
     limits = {"/v1/payments/notifications": settings.http.notification_limit_bytes, "/v1/files": settings.http.upload_limit_bytes}
     app.add_middleware(FrontDoor, limit=settings.http.json_limit_bytes, limits=limits)
     return app
-
-
-def _look_at_the_prefix_first(app: FastAPI) -> None:
-    """Spare a request the paths of every router in front of its own: FastAPI tries them all, one pattern after another."""
-    for route in app.router.routes:
-        router = getattr(route, "original_router", None)
-        if isinstance(router, APIRouter) and router.prefix:
-            vars(route)["matches"] = partial(_match_below, router.prefix, route.matches)
-
-
-def _match_below(
-    prefix: str, matches: Callable[[Scope], tuple[Match, Scope]], scope: Scope
-) -> tuple[Match, Scope]:
-    return matches(scope) if scope["path"].startswith(prefix) else (Match.NONE, {})
 
 
 def _serve_docs(app: FastAPI) -> None:

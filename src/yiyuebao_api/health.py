@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse, Response
 
 from yiyuebao_api.kernel.database import PATIENCE_S
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.routing import DirectRoute
 from yiyuebao_api.migrate import head_revision
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=DirectRoute)
 
 
 @router.get("/healthz")

@@ -18,7 +18,6 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from sqlalchemy import BINARY, Index, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,6 +28,7 @@ from yiyuebao_api.kernel.database import NOWAIT_REFUSED, Begin, Model, after_com
 from yiyuebao_api.kernel.ids import RowId
 from yiyuebao_api.kernel.problems import Problem, Words
 from yiyuebao_api.kernel.purging import delete_some
+from yiyuebao_api.kernel.routing import DirectRoute
 from yiyuebao_api.kernel.secrets import SealedJson
 from yiyuebao_api.kernel.tokens import claims_of
 
@@ -170,7 +170,7 @@ class Claim:
             row.busy_until = clock.system_now()
 
 
-class OnceRoute(APIRoute):
+class OnceRoute(DirectRoute):
     """The route class of the house: a POST with an `Idempotency-Key` happens once.
 
     The claim waits in `request.state`; `Tx` takes it before anything else. The serialized answer is stored after the
