@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar, Self, cast
 from uuid import UUID, SafeUUID
 
@@ -39,10 +40,20 @@ def _uuid7_int() -> int:
     return (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | random
 
 
+_new, _set = object.__new__, object.__setattr__
+_UNKNOWN = SafeUUID.unknown  # a member of an enumeration is looked up anew at every mention
+
+
+@lru_cache(maxsize=16_384)  # told several times: in the log, to both, in the answer; and most rows belong to few hospitals
+def _text(prefix: str, value: int) -> str:
+    pairs = _PAIRS
+    return prefix + "_" + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS])
+
+
 class Id(UUID):
     """One entity's identifier. `str(id)` and JSON are the TypeID; `.bytes` is the column."""
 
-    __slots__ = ("_text",)
+    __slots__ = ()
     prefix: ClassVar[str] = ""
 
     def __init_subclass__(cls, *, prefix: str, **keywords: Any) -> None:
@@ -52,9 +63,9 @@ class Id(UUID):
     @classmethod
     def _made(cls, value: int) -> Self:
         """What `UUID(int=value)` makes, in a fifth of its time: a page of rows makes a hundred of them."""
-        made = object.__new__(cls)
-        object.__setattr__(made, "int", value)
-        object.__setattr__(made, "is_safe", SafeUUID.unknown)
+        made = _new(cls)
+        _set(made, "int", value)
+        _set(made, "is_safe", _UNKNOWN)
         return made
 
     @classmethod
@@ -82,13 +93,7 @@ class Id(UUID):
         return cls._made(int(tail.translate(_AS_BASE32), 32))
 
     def __str__(self) -> str:
-        try:
-            return cast("str", object.__getattribute__(self, "_text"))  # told several times: in the log, to both, in the answer
-        except AttributeError:
-            value, pairs = self.int, _PAIRS
-            text = self.prefix + "_" + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS])
-            object.__setattr__(self, "_text", text)
-            return text
+        return _text(self.prefix, self.int)
 
     def __repr__(self) -> str:
         return str(self)

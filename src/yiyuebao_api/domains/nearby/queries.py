@@ -27,6 +27,7 @@ from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.domains.schedules.models import Pool, PoolService, ScheduleException, Template
 from yiyuebao_api.domains.schedules.rules import ExceptionKind
 from yiyuebao_api.kernel.ids import HospitalId, RowId, ServiceId, SiteId
+from yiyuebao_api.kernel.reading import Asks, padded, rows_of
 
 SEARCH = "search"
 
@@ -47,7 +48,7 @@ async def lock_counter(tx: AsyncSession) -> NearbyChange:
 
 async def last_number(tx: AsyncSession) -> tuple[int, bytes]:
     """The last number given out, and which counter gave it; (0, b"") before the first change."""
-    rows = await _rows(tx, "SELECT number, epoch FROM nearby_change WHERE kind = %s", SEARCH)
+    rows = await rows_of(tx, "SELECT number, epoch FROM nearby_change WHERE kind = %s", [SEARCH])
     return (rows[0][0], bytes(rows[0][1])) if rows else (0, b"")
 
 
@@ -64,29 +65,25 @@ _ABOVE = " WHERE change_number > %s ORDER BY change_number LIMIT %s"
 
 async def sites_changed(tx: AsyncSession, *, above: int, most: int) -> tuple[list[SiteRow], int]:
     """Sites whose change number is above one, in its order, and the last number among them."""
-    rows = await _rows(tx, _SITE + _ABOVE, above, most)
+    rows = await rows_of(tx, _SITE + _ABOVE, [above, most])
     return [_site(row) for row in rows], rows[-1][11] if rows else above
 
 
 async def offers_changed(tx: AsyncSession, *, above: int, most: int) -> tuple[list[OfferRow], int]:
     """Offers whose change number is above one, in its order, and the last number among them."""
-    rows = await _rows(tx, _OFFER + _ABOVE, above, most)
+    rows = await rows_of(tx, _OFFER + _ABOVE, [above, most])
     return [OfferRow._make(row[:13]) for row in rows], rows[-1][13] if rows else above
 
 
-async def sites_by_key(tx: AsyncSession, *, after: bytes, most: int) -> list[SiteRow]:
+async def sites_by_key(tx: Asks, *, after: bytes, most: int) -> list[SiteRow]:
     """All sites in the order of their keys, a portion at a time."""
-    return [_site(row) for row in await _rows(tx, _SITE + " WHERE site_id > %s ORDER BY site_id LIMIT %s", after, most)]
+    return [_site(row) for row in await rows_of(tx, _SITE + " WHERE site_id > %s ORDER BY site_id LIMIT %s", [after, most])]
 
 
 async def offers_by_key(tx: AsyncSession, *, after: bytes, most: int) -> list[OfferRow]:
     """All offers in the order of their keys, a portion at a time."""
-    rows = await _rows(tx, _OFFER + " WHERE service_id > %s ORDER BY service_id LIMIT %s", after, most)
+    rows = await rows_of(tx, _OFFER + " WHERE service_id > %s ORDER BY service_id LIMIT %s", [after, most])
     return [OfferRow._make(row[:13]) for row in rows]
-
-
-async def _rows(tx: AsyncSession, statement: str, *parameters: Any) -> Sequence[Any]:
-    return (await (await tx.connection()).exec_driver_sql(statement, parameters)).all()
 
 
 def _site(row: Any) -> SiteRow:
@@ -135,13 +132,14 @@ _SITES_SHOWN = (
 )
 
 
-async def offers_shown(tx: AsyncSession, service_ids: Sequence[bytes], wanted: Wanted) -> dict[bytes, Shown]:
+async def offers_shown(tx: Asks, service_ids: Sequence[bytes], wanted: Wanted) -> dict[bytes, Shown]:
     """Offers by their keys that still match what is wanted: the tables have the last word, not the index."""
     if not service_ids:
         return {}
     first = wanted.days.first if wanted.days else wanted.today
     last = wanted.days.last if wanted.days else wanted.today
-    statement, parameters = _SHOWN.format(_holders(service_ids)), [*service_ids, wanted.today, last, first]
+    keys = padded(service_ids)
+    statement, parameters = _SHOWN.format(_holders(keys)), [*keys, wanted.today, last, first]
     if wanted.category is not None:
         statement, parameters = statement + " AND o.category_code = %s", [*parameters, wanted.category]
     if wanted.place is not None:
@@ -155,14 +153,15 @@ async def offers_shown(tx: AsyncSession, service_ids: Sequence[bytes], wanted: W
         statement, parameters = statement + " AND o.stars >= %s * o.reviews AND o.reviews", [*parameters, wanted.min_stars]
     if wanted.staff_sex is not None:
         statement, parameters = statement + " AND t.staff_sexes & %s", [*parameters, SEX_BITS[wanted.staff_sex]]
-    return {row[0]: Shown(*row) for row in await _rows(tx, statement, *parameters)}
+    return {row[0]: Shown(*row) for row in await rows_of(tx, statement, [*parameters])}
 
 
-async def sites_shown(tx: AsyncSession, site_ids: Sequence[bytes], today: date) -> dict[bytes, Any]:
+async def sites_shown(tx: Asks, site_ids: Sequence[bytes], today: date) -> dict[bytes, Any]:
     """Sites of open hospitals by their keys."""
     if not site_ids:
         return {}
-    rows = await _rows(tx, _SITES_SHOWN.format(_holders(site_ids)), *site_ids, today)
+    keys = padded(site_ids)
+    rows = await rows_of(tx, _SITES_SHOWN.format(_holders(keys)), [*keys, today])
     return {row[0]: row for row in rows}
 
 
@@ -173,23 +172,23 @@ def _holders(values: Sequence[Any]) -> str:
 # ── the search without an index ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def sites_in_box(tx: AsyncSession, south: float, north: float, west: float, east: float) -> list[SiteRow]:
+async def sites_in_box(tx: Asks, south: float, north: float, west: float, east: float) -> list[SiteRow]:
     """Open sites within two circles of latitude and two of longitude."""
     where = " WHERE lat BETWEEN %s AND %s AND lng BETWEEN %s AND %s AND `open`"
-    return [_site(row) for row in await _rows(tx, _SITE + where, south, north, west, east)]
+    return [_site(row) for row in await rows_of(tx, _SITE + where, [south, north, west, east])]
 
 
-async def sites_in_region(tx: AsyncSession, adcode: str) -> list[SiteRow]:
+async def sites_in_region(tx: Asks, adcode: str) -> list[SiteRow]:
     """Open sites that stand in a region."""
     first, last = adcode_range(prefix_of(adcode))
     where = " WHERE adcode BETWEEN %s AND %s AND `open`"
-    return [_site(row) for row in await _rows(tx, _SITE + where, first, last)]
+    return [_site(row) for row in await rows_of(tx, _SITE + where, [first, last])]
 
 
-async def offers_of_sites(tx: AsyncSession, site_ids: Sequence[bytes]) -> list[OfferRow]:
+async def offers_of_sites(tx: Asks, site_ids: Sequence[bytes]) -> list[OfferRow]:
     """The listed offers of some sites."""
     where = f" WHERE site_id IN ({_holders(site_ids)}) AND listed = 1"
-    rows = await _rows(tx, _OFFER + where, *site_ids) if site_ids else []
+    rows = await rows_of(tx, _OFFER + where, [*site_ids]) if site_ids else []
     return [OfferRow._make(row[:13]) for row in rows]
 
 

@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -47,6 +48,7 @@ from yiyuebao_api.kernel.ids import (
 )
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.reading import Asks, padded, rows_of
 
 # ── pools and their facts ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -196,27 +198,33 @@ _REACH = (
 
 
 async def reach_of(
-    tx: AsyncSession, service_ids: Sequence[ServiceId], place: Place | None, *, not_at_home: Container[ServiceId] = ()
+    tx: Asks, service_ids: Sequence[ServiceId], place: Place | None, *, not_at_home: Container[ServiceId] = ()
 ) -> dict[ServiceId, tuple[Need, list[Draw]]]:
     """What the published versions of some items ask of a schedule, and their pools for one place or for all."""
-    statement = _REACH.format(_holders(service_ids))
-    parameters: list[Any] = [each.bytes for each in service_ids]
+    parameters: list[Any] = padded([each.bytes for each in service_ids])
+    statement = _REACH.format(_holders(parameters))
     if place is not None:
         statement, parameters = statement + " AND d.place = %s", [*parameters, place.value]
     found: dict[ServiceId, tuple[Need, list[Draw]]] = {}
-    for row in await _rows(tx, statement, parameters):
-        service_id = ServiceId.of(row[0])
-        if row[9] == Place.HOME.value and service_id in not_at_home:
+    for row in await rows_of(tx, statement, parameters):
+        need = _need(*row[:7])
+        if row[9] == _HOME and need.service_id in not_at_home:
             continue
-        if service_id not in found:
-            found[service_id] = Need(service_id, *row[1:7]), []
-        found[service_id][1].append(Draw(PoolId.of(row[7]), row[8]))
+        found.setdefault(need.service_id, (need, []))[1].append(_draw(row[7], row[8]))
     return found
 
 
-async def _rows(tx: AsyncSession, statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
-    """Plain tuples of plain SQL: the selects of every search cost half of what they do through the ORM."""
-    return (await (await tx.connection()).exec_driver_sql(statement, tuple(parameters))).all()
+_HOME = Place.HOME.value
+
+
+@lru_cache(maxsize=20_000)  # the same few thousand items are looked at all day; an edit makes another row
+def _need(service_id: bytes, *rest: Any) -> Need:
+    return Need(ServiceId.of(service_id), *rest)
+
+
+@lru_cache(maxsize=20_000)
+def _draw(pool_id: bytes, version: int) -> Draw:
+    return Draw(PoolId.of(pool_id), version)
 
 
 def _holders(values: Sequence[Any]) -> str:
@@ -229,7 +237,7 @@ _crews: OrderedDict[PoolId, tuple[int, date, Crew]] = OrderedDict()
 _CREWS_KEPT = 20_000
 
 
-async def crews_of(tx: AsyncSession, draws: Iterable[Draw], *, today: date) -> dict[PoolId, Crew]:
+async def crews_of(tx: Asks, draws: Iterable[Draw], *, today: date) -> dict[PoolId, Crew]:
     """The facts of pools, from memory when the version is known there; one select for all the others together."""
     crews: dict[PoolId, Crew] = {}
     missing: list[PoolId] = []
@@ -267,13 +275,13 @@ _CREWS = (
 _TO_DAYS = 365  # TO_DAYS counts from the year 0, `date.toordinal` from the year 1
 
 
-async def _read_crews(tx: AsyncSession, pool_ids: Sequence[PoolId], today: date) -> dict[PoolId, tuple[int, Crew]]:
-    some = [pool_id.bytes for pool_id in pool_ids]
+async def _read_crews(tx: Asks, pool_ids: Sequence[PoolId], today: date) -> dict[PoolId, tuple[int, Crew]]:
+    some = padded([pool_id.bytes for pool_id in pool_ids])
     since = today - timedelta(days=1)
     gone = moment_of(since, 0).replace(tzinfo=None)
     parameters = [*some, *some, *some, since, *some, *some, gone]
     parts: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in sorted(await _rows(tx, _CREWS.format(_holders(some)), parameters), key=lambda row: row[8] or b""):
+    for row in sorted(await rows_of(tx, _CREWS.format(_holders(some)), parameters), key=lambda row: row[8] or b""):
         parts[row[0]].append(row)
     weeks: defaultdict[bytes, defaultdict[int, list[Window]]] = defaultdict(lambda: defaultdict(list))
     for _, pool, weekday, start, end, step, capacity, *_ in parts[_WINDOW]:
@@ -311,16 +319,17 @@ _TAKEN = (
 
 
 async def taken_of(
-    tx: AsyncSession, pool_ids: Sequence[PoolId], first: date, last: date, *, now: datetime,
+    tx: Asks, pool_ids: Sequence[PoolId], first: date, last: date, *, now: datetime,
     but: Iterable[ClaimId] = (),
 ) -> Mapping[tuple[PoolId, date], list[Busy]]:  # fmt: skip
     """The live claims of some pools from one day to another, both included, by pool and day; same rule as `is_live`."""
     left_out = [claim_id.bytes for claim_id in but]
-    statement = _TAKEN.format(_holders(pool_ids)) + (f" AND id NOT IN ({_holders(left_out)})" if left_out else "")
+    pools = padded([pool_id.bytes for pool_id in pool_ids])
+    statement = _TAKEN.format(_holders(pools)) + (f" AND id NOT IN ({_holders(left_out)})" if left_out else "")
     statement += " GROUP BY pool_id, day, busy_from, busy_until"
-    parameters = [*(pool_id.bytes for pool_id in pool_ids), first, last, now.astimezone(UTC).replace(tzinfo=None)]
+    parameters = [*pools, first, last, now.astimezone(UTC).replace(tzinfo=None)]
     found: defaultdict[tuple[PoolId, date], list[Busy]] = defaultdict(list)
-    for pool, day, busy_from, busy_until, claims in await _rows(tx, statement, [*parameters, *left_out]):
+    for pool, day, busy_from, busy_until, claims in await rows_of(tx, statement, [*parameters, *left_out]):
         busy = busy_of(day, busy_from.replace(tzinfo=UTC), busy_until.replace(tzinfo=UTC), claims)
         found[PoolId.of(pool), day].append(busy)
     return found

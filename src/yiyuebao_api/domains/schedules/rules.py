@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
@@ -155,6 +156,7 @@ def day_of(moment: datetime) -> date:
     return moment.astimezone(SHANGHAI).date()
 
 
+@lru_cache(maxsize=8192)
 def moment_of(day: date, minute: int) -> datetime:
     """Aware UTC of a minute after midnight in Shanghai; 1440 is the next midnight."""
     return datetime.combine(day, _MIDNIGHT) + timedelta(minutes=minute) - _AHEAD

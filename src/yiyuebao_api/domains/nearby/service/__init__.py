@@ -9,9 +9,18 @@ from yiyuebao_api.domains.nearby.service.listeners import (
     note_staff_changed,
     rebuild,
 )
-from yiyuebao_api.domains.nearby.service.searches import SearchPage, count_services, find_hospitals, find_services
+from yiyuebao_api.domains.nearby.service.searches import (
+    Hit,
+    HospitalHit,
+    SearchPage,
+    count_services,
+    find_hospitals,
+    find_services,
+)
 
 __all__ = [
+    "Hit",
+    "HospitalHit",
     "SearchPage",
     "count_review",
     "count_services",

@@ -7,10 +7,9 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from math import cos, degrees, radians
 from typing import Any, NamedTuple
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.nearby import queries
@@ -21,6 +20,7 @@ from yiyuebao_api.domains.nearby.snapshot import Facets, Found, FoundSite, SiteR
 from yiyuebao_api.domains.schedules.rules import DAY_MINUTES, moment_of
 from yiyuebao_api.domains.schedules.service import next_free
 from yiyuebao_api.kernel.ids import ServiceId
+from yiyuebao_api.kernel.reading import Asks
 
 #: Asked for beyond what is shown: rows that stopped matching a moment ago are replaced without another round.
 _SPARE = 4
@@ -51,7 +51,7 @@ class SearchPage:
 
 
 async def find_services(
-    tx: AsyncSession,
+    tx: Asks,
     index: NearbyIndex,
     wanted: Wanted,
     *,
@@ -82,13 +82,13 @@ async def find_services(
     )
 
 
-async def count_services(tx: AsyncSession, index: NearbyIndex, wanted: Wanted) -> Facets:
+async def count_services(tx: Asks, index: NearbyIndex, wanted: Wanted) -> Facets:
     """How many services each choice of the filters would leave; as the index knows them, a second old at most."""
     return await _Finder(tx, index, wanted).count()
 
 
 async def _soonest(
-    tx: AsyncSession, find: _Finder, wanted: Wanted, *, limit: int, after: tuple[float, bytes] | None, now: datetime
+    tx: Asks, find: _Finder, wanted: Wanted, *, limit: int, after: tuple[float, bytes] | None, now: datetime
 ) -> SearchPage:
     free = await _free_then(tx, wanted, await _still_true(tx, wanted, await find(_SOONEST_OF, None)), now)
     keyed = [hit._replace(key=hit.next_free_at.timestamp()) for hit in free if hit.next_free_at is not None]
@@ -98,7 +98,7 @@ async def _soonest(
     return SearchPage(ordered[:limit], len(ordered) > limit)
 
 
-async def _still_true(tx: AsyncSession, wanted: Wanted, found: Sequence[Found]) -> list[Hit]:
+async def _still_true(tx: Asks, wanted: Wanted, found: Sequence[Found]) -> list[Hit]:
     """What is found and holds by the tables, in the same order."""
     shown = await queries.offers_shown(tx, [each.service_id for each in found], wanted)
     return [
@@ -108,12 +108,12 @@ async def _still_true(tx: AsyncSession, wanted: Wanted, found: Sequence[Found]) 
     ]
 
 
-async def _free_then(tx: AsyncSession, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
+async def _free_then(tx: Asks, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
     """Those that have a free place (in the days asked for)."""
     return [hit for hit in await _with_next_free(tx, wanted, hits, now) if hit.next_free_at is not None]
 
 
-async def _with_next_free(tx: AsyncSession, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
+async def _with_next_free(tx: Asks, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
     """The same hits with the first free time at a place where each can be had: at home only where its staff come."""
     ids = [ServiceId.of(hit.shown.service_id) for hit in hits]
     away = {service_id for service_id, hit in zip(ids, hits, strict=True) if not _comes(wanted, hit)}
@@ -127,10 +127,17 @@ async def _with_next_free(tx: AsyncSession, wanted: Wanted, hits: Sequence[Hit],
 
 def _comes(wanted: Wanted, hit: Hit) -> bool:
     row = hit.shown
-    return row.place != Place.BOTH.value or comes_home(
-        hit.metres, wanted.adcode, goes_home=bool(row.goes_home), radius_m=row.radius_m,
-        adcodes=json.loads(row.adcodes),
-    )  # fmt: skip
+    return row.place != _BOTH or comes_home(
+        hit.metres, wanted.adcode, goes_home=bool(row.goes_home), radius_m=row.radius_m, adcodes=_adcodes(row.adcodes)
+    )
+
+
+_BOTH = Place.BOTH.value
+
+
+@lru_cache(maxsize=4096)
+def _adcodes(written: str) -> tuple[str, ...]:
+    return tuple(json.loads(written))
 
 
 class HospitalHit(NamedTuple):
@@ -143,7 +150,7 @@ class HospitalHit(NamedTuple):
 
 
 async def find_hospitals(
-    tx: AsyncSession, index: NearbyIndex, wanted: Wanted, *, limit: int, after: tuple[float, bytes] | None
+    tx: Asks, index: NearbyIndex, wanted: Wanted, *, limit: int, after: tuple[float, bytes] | None
 ) -> SearchPage:
     """Open hospitals with a site near by, nearest first, each once at its nearest site."""
     find = _Finder(tx, index, wanted)
@@ -171,7 +178,7 @@ async def find_hospitals(
 class _Finder:
     """Asks the index; as long as there is none to trust, the same code on a picture of the places around."""
 
-    def __init__(self, tx: AsyncSession, index: NearbyIndex, wanted: Wanted) -> None:
+    def __init__(self, tx: Asks, index: NearbyIndex, wanted: Wanted) -> None:
         self._tx, self._wanted, self._index = tx, wanted, index.snapshot
         self._sites: list[tuple[float, SiteRow]] | None = None
 

@@ -26,6 +26,7 @@ from yiyuebao_api.domains.schedules.rules import (
     slots_of_day,
 )  # fmt: skip
 from yiyuebao_api.kernel.ids import ClaimId, PoolId, ServiceId
+from yiyuebao_api.kernel.reading import Asks
 
 #: Most pools have a free place soon: the claims of these days are read first, the others only when none is.
 _SOON = timedelta(days=3)
@@ -68,7 +69,7 @@ async def list_slots(
 
 
 async def next_free(
-    tx: AsyncSession, service_ids: Sequence[ServiceId], *, place: Place | None, now: datetime, horizon_days: int,
+    tx: Asks, service_ids: Sequence[ServiceId], *, place: Place | None, now: datetime, horizon_days: int,
     first: datetime | None = None, last: datetime | None = None, not_at_home: Container[ServiceId] = (),
 ) -> dict[ServiceId, datetime]:  # fmt: skip
     """The start of the first slot with a place left, of each published item that has one within the horizon.
