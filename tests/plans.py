@@ -24,15 +24,20 @@ class Statements:
         self._database = database
         self._kind = kind
         self.sent: list[tuple[str, Any]] = []
-        event.listen(database.engine.sync_engine, "before_cursor_execute", self._note)
+        event.listen(database.engine.sync_engine, "before_cursor_execute", self._hear)
+        database.readers.listeners.append(self._note)
 
-    def _note(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+    def _hear(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        self._note(statement, parameters)
+
+    def _note(self, statement: str, parameters: Any) -> None:
         if statement.lstrip().upper().startswith(self._kind):
             self.sent.append((statement, parameters))
 
     def stop(self) -> list[tuple[str, Any]]:
         """The statements so far; no more are noted."""
-        event.remove(self._database.engine.sync_engine, "before_cursor_execute", self._note)
+        event.remove(self._database.engine.sync_engine, "before_cursor_execute", self._hear)
+        self._database.readers.listeners.remove(self._note)
         return self.sent
 
     async def plans(self) -> dict[str, list[dict[str, Any]]]:
@@ -42,7 +47,7 @@ class Statements:
             # MySQL 9 draws a tree unless asked for the table; MariaDB knows no other form, and not its name.
             explain = "EXPLAIN " if getattr(connection.dialect, "is_mariadb", False) else "EXPLAIN FORMAT=TRADITIONAL "
             for statement, parameters in {sent[0]: sent for sent in self.stop()}.values():
-                rows = (await connection.exec_driver_sql(explain + statement, parameters)).mappings()
+                rows = (await connection.exec_driver_sql(explain + statement, tuple(parameters))).mappings()
                 for row in rows:
                     lines[row["table"]].append(dict(row))
         return dict(lines)

@@ -38,6 +38,7 @@ from yiyuebao_api.kernel.bell import Bell
 from yiyuebao_api.kernel.ids import Id
 from yiyuebao_api.kernel.live import Live
 from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.reading import Readers, get_reader
 from yiyuebao_api.settings import Database as DatabaseSettings
 
 UNIQUE, DEADLOCK, LOCK_WAIT = 1062, 1213, 1205
@@ -231,15 +232,17 @@ class Database:
         self.live = live or Live()
         self._size = pool_size or settings.pool_size
         self._timeout, self._patience = settings.pool_timeout_s, patience_s
+        words, url = _session_words(settings), url or settings.url.get_secret_value()
+        self.readers = Readers(settings, url, size=self._size, session=words, patience_s=patience_s)
         self.engine: AsyncEngine = create_async_engine(
-            url or settings.url.get_secret_value(),
+            url,
             pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,
             pool_recycle=1800, isolation_level="READ COMMITTED",
             pool_reset_on_return=None,  # a transaction here ends before its connection is given back: see `begin`
             hide_parameters=True,  # an error's message must not carry a person's data into the log
             connect_args={"charset": "utf8mb4", "connect_timeout": 3},
         )  # fmt: skip
-        event.listen(self.engine.sync_engine, "connect", _prepare(settings))
+        event.listen(self.engine.sync_engine, "connect", _prepare(words))
         event.listen(self.engine.sync_engine, "checkin", _note_use)
         event.listen(self.engine.sync_engine, "checkout", _ping_after_a_rest(self.engine))
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=_Session)
@@ -300,25 +303,30 @@ class Database:
         return True
 
     async def aclose(self) -> None:
+        await self.readers.aclose()
         await self.engine.dispose()
 
 
-def _prepare(settings: DatabaseSettings) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+def _session_words(settings: DatabaseSettings) -> Callable[[bool], str]:
     """Limits of every session: a cancelled request must not leave a statement, and its locks, running for minutes."""
 
-    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        cursor.execute("SELECT VERSION()")
-        mariadb = "MariaDB" in str(cursor.fetchone())
+    def words(mariadb: bool) -> str:
         limit = (
             f"max_statement_time={settings.statement_timeout_s}"
             if mariadb
             else f"max_execution_time={int(settings.statement_timeout_s * 1000)}"
         )
         mode = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
-        cursor.execute(
-            f"SET SESSION time_zone='+00:00', innodb_lock_wait_timeout={settings.lock_wait_s}, sql_mode='{mode}', {limit}"
-        )
+        return f"SET SESSION time_zone='+00:00', innodb_lock_wait_timeout={settings.lock_wait_s}, sql_mode='{mode}', {limit}"
+
+    return words
+
+
+def _prepare(words: Callable[[bool], str]) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SELECT VERSION()")
+        cursor.execute(words("MariaDB" in str(cursor.fetchone())))
         cursor.close()
 
     return prepare
@@ -385,6 +393,6 @@ async def _transaction(
 Tx = Annotated[AsyncSession, Depends(_transaction, scope="function")]
 
 
-def opens_transaction(dependant: Dependant) -> bool:
-    """Whether the operation takes `Tx`, itself or through a guard."""
-    return dependant.call is _transaction or any(opens_transaction(each) for each in dependant.dependencies)
+def asks_itself(dependant: Dependant) -> bool:
+    """Whether the operation takes `Tx` or `Reading`, itself or through a guard."""
+    return dependant.call in (_transaction, get_reader) or any(asks_itself(each) for each in dependant.dependencies)

@@ -1,27 +1,30 @@
 """Who calls: the token says it without the database, one look at the session's row says whether it still holds.
 
 The look is the first statement of the request's own transaction, before the idempotency key's claim, so that signing
-out acts on the very next request and even an answer that was kept is not given again. An operation without `Tx` (one
-that speaks to a provider) gets the look in a short transaction of its own, before anything else happens.
+out acts on the very next request and even an answer that was kept is not given again. An operation that reads without a
+transaction asks it along with its first read. One that does neither (it speaks to a provider) gets the look in a short
+transaction of its own, before anything else happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import Depends, Security
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from yiyuebao_api.domains.accounts.queries import SESSION, seen_session
 from yiyuebao_api.domains.accounts.rules import client_address
-from yiyuebao_api.domains.accounts.service import check_session
+from yiyuebao_api.domains.accounts.service import check_session, judge_session, touch_session
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.database import Begin, Transactions, current_attempt, opens_transaction
+from yiyuebao_api.kernel.database import Begin, Transactions, asks_itself, current_attempt
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
 from yiyuebao_api.kernel.problems import NotAllowed, Unauthenticated
+from yiyuebao_api.kernel.reading import Read
 from yiyuebao_api.kernel.secrets import blind
 from yiyuebao_api.kernel.tokens import Claims, Mode, claims_of
 
@@ -45,12 +48,24 @@ class TenantCaller(Caller):
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The look at the session, for `Tx` to take first."""
+    """The look at the session, for `Tx` to take first, or for `Reading` to ask along with its first read."""
 
     claims: Claims
+    begin: Begin
+    read: ClassVar[Read] = SESSION
 
     async def take(self, tx: AsyncSession) -> None:
         await check_session(tx, self.claims, now=clock.now())
+
+    @property
+    def parameters(self) -> Mapping[str, SessionId]:
+        return {"session_id": self.claims.session_id}
+
+    async def hear(self, row: Sequence[Any] | None) -> None:
+        now = clock.now()
+        if judge_session(seen_session(row), self.claims, now=now):
+            async with self.begin() as tx:
+                await touch_session(tx, self.claims.session_id, now=now)
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
@@ -62,11 +77,11 @@ async def _signed_in(
     claims = claims_of(connection)
     if claims is None:
         raise Unauthenticated
-    look = _Look(claims)
+    look = _Look(claims, begin)
     tx: AsyncSession | None = getattr(connection.state, "tx", None)
     if tx is not None:
         await look.take(tx)
-    elif opens_transaction(connection.scope["route"].dependant):
+    elif asks_itself(connection.scope["route"].dependant):
         connection.state.session = look
     else:
         await _look_apart(begin, look)

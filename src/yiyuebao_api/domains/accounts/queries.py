@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects.mysql import insert
@@ -23,6 +24,7 @@ from yiyuebao_api.domains.accounts.rules import STAFF_IDLE, AccountStatus, CodeP
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.reading import Read
 from yiyuebao_api.kernel.secrets import blind
 from yiyuebao_api.kernel.tokens import Mode
 
@@ -112,11 +114,19 @@ _LOOK = select(
 ).where(Session.id == bindparam("session_id"))  # fmt: skip
 
 
-async def look_at_session(
-    tx: AsyncSession, session_id: SessionId
-) -> tuple[SessionFacts, AccountId, Mode, HospitalId | None] | None:
-    """What a request needs to know of its session: one row by primary key, without locking or loading it."""
-    row = (await tx.execute(_LOOK, {"session_id": session_id})).one_or_none()
+#: The same without a transaction.
+SESSION = Read(_LOOK)
+#: What a request needs to know of its session: whether it holds, of whom, as what, for which hospital.
+SeenSession = tuple[SessionFacts, AccountId, Mode, HospitalId | None]
+
+
+async def look_at_session(tx: AsyncSession, session_id: SessionId) -> SeenSession | None:
+    """One row by primary key, without locking or loading it."""
+    return seen_session((await tx.execute(_LOOK, {"session_id": session_id})).one_or_none())
+
+
+def seen_session(row: Sequence[Any] | None) -> SeenSession | None:
+    """The row of `SESSION`, read."""
     if row is None:
         return None
     method, last_used_at, expires_at, revoked_at, account_id, mode, hospital_id = row

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import JSON, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.bookings.models import Assessment, Booking, BookingLine, BookingMove, Review
 from yiyuebao_api.domains.bookings.rules import LIVE, BilledLine, BookingState, Decision
 from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, PatientId, ReviewId, ServiceId
+from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.reading import Read, Reader
 
 
 async def lock_booking(tx: AsyncSession, booking_id: BookingId) -> Booking:
@@ -56,6 +59,30 @@ async def lines_of(tx: AsyncSession, booking_ids: Sequence[BookingId]) -> dict[B
     for booking_id, kind, amount in await tx.execute(_LINES, {"booking_ids": booking_ids}):
         found[booking_id].append(BilledLine(kind, amount))
     return found
+
+
+#: A booking with its bill in one row: the app asks for it every few seconds while somebody waits.
+WITH_BILL = Read(
+    select(
+        *Booking.__table__.columns,
+        select(
+            func.json_arrayagg(func.json_array(BookingLine.position, BookingLine.kind, BookingLine.amount_fen), type_=JSON)
+        )
+        .where(BookingLine.booking_id == Booking.id)
+        .scalar_subquery()
+        .label("bill"),
+    ).where(Booking.id == bindparam("booking_id"))
+)
+
+
+async def read_own_booking(
+    reader: Reader, account_id: AccountId, booking_id: BookingId
+) -> tuple[Booking, list[BilledLine]]:
+    """The booking of this account with its bill, to be shown and nothing else; or 404."""
+    row = await reader.one(WITH_BILL, booking_id=booking_id)
+    if row is None or row.account_id != account_id:
+        raise NotFound
+    return cast("Booking", row), [BilledLine(kind, Fen(amount)) for _, kind, amount in sorted(row.bill)]
 
 
 async def list_own(tx: AsyncSession, account_id: AccountId, paging: Paging) -> Sequence[Booking]:

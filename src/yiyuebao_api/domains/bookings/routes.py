@@ -75,6 +75,7 @@ from yiyuebao_api.kernel.idempotency import (
 from yiyuebao_api.kernel.ids import BookingId, ReviewId, ServiceId
 from yiyuebao_api.kernel.paging import InvalidCursor, Page, Pages, page
 from yiyuebao_api.kernel.problems import NotFound, ProviderDown, refuses
+from yiyuebao_api.kernel.reading import Reading
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"], route_class=OnceRoute)
 desk = APIRouter(prefix="/v1/hospital/bookings", tags=["bookings"], route_class=OnceRoute)
@@ -130,9 +131,9 @@ async def list_reviews(caller: Anyone, service_id: ServiceId, paging: Pages, tx:
 
 
 @router.get("/{booking_id}", summary="预约详情", responses=refuses(NotFound))
-async def read_booking(booking: OwnBooking, tx: Tx, now: Now) -> BookingOut:
+async def read_booking(caller: Patient, booking_id: BookingId, reader: Reading, now: Now) -> BookingOut:
     """One of my bookings."""
-    return await _out(tx, booking, now)
+    return BookingOut.of(*await queries.read_own_booking(reader, caller.account_id, booking_id), now)
 
 
 @router.get("/{booking_id}/timeline", summary="预约进度", responses=refuses(NotFound))

@@ -12,9 +12,11 @@ from yiyuebao_api.domains.accounts.service.sessions import change_mode as change
 from yiyuebao_api.domains.accounts.service.sessions import check_session as check_session
 from yiyuebao_api.domains.accounts.service.sessions import delete_session as delete_session
 from yiyuebao_api.domains.accounts.service.sessions import delete_sessions as delete_sessions
+from yiyuebao_api.domains.accounts.service.sessions import judge_session as judge_session
 from yiyuebao_api.domains.accounts.service.sessions import open_session as open_session
 from yiyuebao_api.domains.accounts.service.sessions import purge as purge
 from yiyuebao_api.domains.accounts.service.sessions import refresh_tokens as refresh_tokens
+from yiyuebao_api.domains.accounts.service.sessions import touch_session as touch_session
 from yiyuebao_api.domains.accounts.service.sign_in import create_password_session as create_password_session
 from yiyuebao_api.domains.accounts.service.sign_in import create_session as create_session
 from yiyuebao_api.domains.accounts.service.sign_in import create_wechat_session as create_wechat_session

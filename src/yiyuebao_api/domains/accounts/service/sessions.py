@@ -16,7 +16,13 @@ from yiyuebao_api.domains.accounts.problems import (
     RefreshTokenInvalid,
     RoleNotHeld,
 )
-from yiyuebao_api.domains.accounts.queries import list_roles, lock_session, look_at_session, session_of_token
+from yiyuebao_api.domains.accounts.queries import (
+    SeenSession,
+    list_roles,
+    lock_session,
+    look_at_session,
+    session_of_token,
+)
 from yiyuebao_api.domains.accounts.rules import (
     STAFF_MODES,
     TOUCH_EVERY,
@@ -74,16 +80,25 @@ async def check_session(tx: AsyncSession, claims: Claims, *, now: datetime) -> N
 
     One row by primary key; a password's session notes once a minute that it is in use.
     """
-    seen = await look_at_session(tx, claims.session_id)
+    if judge_session(await look_at_session(tx, claims.session_id), claims, now=now):
+        await touch_session(tx, claims.session_id, now=now)
+
+
+def judge_session(seen: SeenSession | None, claims: Claims, *, now: datetime) -> bool:
+    """Whether its use is to be noted. Raises Unauthenticated when it does not hold, or is not what the token says."""
     if seen is None:
         raise Unauthenticated
     facts, *of = seen
     if of != [claims.account_id, claims.mode, claims.hospital_id] or not facts.is_live(now):
         raise Unauthenticated
-    if facts.needs_touch(now):
-        stale = (Session.id == claims.session_id, Session.last_used_at <= now - TOUCH_EVERY)
-        touch = update(Session).where(*stale).values(last_used_at=now)
-        await tx.execute(touch.execution_options(synchronize_session=False))
+    return facts.needs_touch(now)
+
+
+async def touch_session(tx: AsyncSession, session_id: SessionId, *, now: datetime) -> None:
+    """Note that a session is in use, once a minute at most."""
+    stale = (Session.id == session_id, Session.last_used_at <= now - TOUCH_EVERY)
+    touch = update(Session).where(*stale).values(last_used_at=now)
+    await tx.execute(touch.execution_options(synchronize_session=False))
 
 
 async def refresh_tokens(begin: Begin, refresh_token: str, *, now: datetime) -> Opened:
