@@ -100,6 +100,9 @@ async def test_a_visit_of_the_past_is_found_by_its_booking(cast: Cast) -> None:
     later = await cast.signed_in(Mode.PATIENT, cast.booking.account_id)
     assert await ids(later, BOOKED) == []
     assert await ids(later, BOOKED, booking_id=str(cast.booking.id)) == [str(visit)]
+    desk = await cast.signed_in(Mode.DESK)
+    assert await ids(desk, DESK) == []
+    assert await ids(desk, DESK, booking_id=str(cast.booking.id)) == [str(visit)]
 
 
 async def test_nobody_sees_anothers(cast: Cast, context: Context, api: Api) -> None:

@@ -127,11 +127,13 @@ async def list_visits_of_account(
 
 
 async def list_visits_of_hospital(
-    tx: AsyncSession, hospital_id: HospitalId, paging: Paging, *, first: datetime, last: datetime | None,
-    stage: Stage | None = None,
+    tx: AsyncSession, hospital_id: HospitalId, paging: Paging, *, first: datetime | None, last: datetime | None,
+    stage: Stage | None = None, booking_id: BookingId | None = None,
 ) -> Sequence[VisitSheet]:  # fmt: skip
-    """A hospital's visits that start in the half-open period, earliest first, one more than asked."""
+    """A hospital's visits that start in the half-open period, or the one of a booking, earliest first, one more than asked."""
     statement = _sheets().where(Visit.hospital_id == hospital_id)
+    if booking_id is not None:
+        statement = statement.where(Visit.booking_id == booking_id)
     if stage is not None:
         statement = statement.where(Visit.stage == stage)
     return await _earliest_first(tx, statement, paging, first, last)

@@ -87,12 +87,18 @@ FromSettings = Annotated[Terms, Depends(_terms)]
 OfDay = Annotated[
     Day | None, Query(description="A day in Shanghai; without it: today and everything after.", examples=["2026-11-25"])
 ]
+OfBooking = Annotated[BookingId | None, Query(description="The visit of that booking, whenever it is.")]
 NO_BODY = StepIn()
 UNSUITABLE = (ClinicianUnqualified, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished)
 
 
 def _period(day: Day | None, now: datetime) -> tuple[datetime, datetime | None]:
     return (clock.today(now), None) if day is None else queries.period_of(day)
+
+
+def _period_of(booking_id: BookingId | None, day: Day | None, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The visit of one booking is found whenever it was, unless a day was asked for as well."""
+    return (None, None) if booking_id is not None and day is None else _period(day, now)
 
 
 def _page(sheets: Sequence[VisitSheet], paging: Paging, viewer: Viewer, now: datetime) -> Page[VisitOut]:
@@ -115,11 +121,14 @@ async def assign_visit(caller: HospitalDesk, body: AssignIn, terms: FromSettings
 
 @desk.get("", summary="本院服务列表", responses=refuses(InvalidCursor))
 async def list_hospital_visits(
-    caller: HospitalDesk, paging: Pages, tx: Tx, now: Now, day: OfDay = None, stage: Stage | None = None
-) -> Page[VisitOut]:
+    caller: HospitalDesk, paging: Pages, tx: Tx, now: Now, day: OfDay = None, stage: Stage | None = None,
+    booking_id: OfBooking = None,
+) -> Page[VisitOut]:  # fmt: skip
     """The hospital's visits by planned start, earliest first."""
-    first, last = _period(day, now)
-    sheets = await queries.list_visits_of_hospital(tx, caller.hospital_id, paging, first=first, last=last, stage=stage)
+    first, last = _period_of(booking_id, day, now)
+    sheets = await queries.list_visits_of_hospital(
+        tx, caller.hospital_id, paging, first=first, last=last, stage=stage, booking_id=booking_id
+    )
     return _page(sheets, paging, Viewer.DESK, now)
 
 
@@ -279,11 +288,10 @@ async def show_agreement(seen: SeenVisit, tx: Tx, now: Now) -> AgreementOut:
 
 @app.get("", summary="我的上门服务", responses=refuses(InvalidCursor))
 async def list_booked_visits(
-    caller: Patient, paging: Pages, tx: Tx, now: Now, day: OfDay = None,
-    booking_id: Annotated[BookingId | None, Query(description="The visit of that booking, whenever it is.")] = None,
-) -> Page[VisitOut]:  # fmt: skip
+    caller: Patient, paging: Pages, tx: Tx, now: Now, day: OfDay = None, booking_id: OfBooking = None
+) -> Page[VisitOut]:
     """Who comes to the people I care for, and when, earliest first; a booking has one as soon as somebody was assigned."""
-    first, last = (None, None) if booking_id is not None and day is None else _period(day, now)
+    first, last = _period_of(booking_id, day, now)
     sheets = await queries.list_visits_of_account(
         tx, caller.account_id, paging, first=first, last=last, booking_id=booking_id
     )
