@@ -264,6 +264,22 @@ def _start(plan: Plan, programs: Programs) -> None:
     kept = _kept_secrets(plan)
     print(f"医约宝 yiyuebao_api, data in {plan.data}\n", flush=True)
 
+    env = {
+        **os.environ,
+        **kept,
+        "PYTHONUNBUFFERED": "1",
+        "YIYUEBAO_ENVIRONMENT": "development",
+        "YIYUEBAO_CLOCK_FILE": str(plan.data / "clock"),
+        "YIYUEBAO_FILES__FOLDER": str(plan.data / "files"),
+        "YIYUEBAO_WECHAT_PAY__NOTIFY_BASE_URL": plan.url,
+    }
+    env.setdefault("YIYUEBAO_HTTP__PUBLIC_URL", plan.url)
+    home = plan.data / "sandbox"
+    home.mkdir(exist_ok=True)
+    command = ["sandbox", "--port", str(plan.sandbox_port), "--home", str(home)]
+    sandbox = programs.add(_ours(plan, "sandbox", command, env))
+    sandbox.launch()  # it gets ready while the others start; nobody asks it before
+
     with _step("MariaDB", f"127.0.0.1:{plan.database_port}"):
         mariadb = programs.add(
             MariaDb(
@@ -281,33 +297,16 @@ def _start(plan: Plan, programs: Programs) -> None:
         redis = programs.add(Redis(plan.data / "redis", plan.redis_port, log=_log(plan, "redis")))
         redis.start()
 
-    env = {
-        **os.environ,
-        **kept,
-        "PYTHONUNBUFFERED": "1",
-        "YIYUEBAO_ENVIRONMENT": "development",
-        "YIYUEBAO_CLOCK_FILE": str(plan.data / "clock"),
-        "YIYUEBAO_FILES__FOLDER": str(plan.data / "files"),
-        "YIYUEBAO_DATABASE__URL": mariadb.url("yiyuebao"),
-        "YIYUEBAO_REDIS__URL": redis.url,
-        "YIYUEBAO_WECHAT_PAY__NOTIFY_BASE_URL": plan.url,
-    }
-    env.setdefault("YIYUEBAO_HTTP__PUBLIC_URL", plan.url)
-
-    with _step("Sandbox", f"{plan.sandbox_url}  (WeChat Pay, SMS, maps, login)"):
-        home = plan.data / "sandbox"
-        home.mkdir(exist_ok=True)
-        command = ["sandbox", "--port", str(plan.sandbox_port), "--home", str(home)]
-        sandbox = programs.add(_ours(plan, "sandbox", command, env))
-        sandbox.launch()
-        sandbox.wait_until(lambda: not port_is_free(plan.sandbox_port), timeout_s=60)
-        env |= _read_env(home / "sandbox.env")
+    env |= {"YIYUEBAO_DATABASE__URL": mariadb.url("yiyuebao"), "YIYUEBAO_REDIS__URL": redis.url}
     with _step("Migrations", ""):
         _once(_ours(plan, "migrate", ["migrate"], env))
+    with _step("Sandbox", f"{plan.sandbox_url}  (WeChat Pay, SMS, maps, login)"):
+        sandbox.wait_until(lambda: not port_is_free(plan.sandbox_port), timeout_s=60)
+        env |= _read_env(home / "sandbox.env")
     if not plan.seeded.exists():
         with _step("Demo data", ""):
             _once(_ours(plan, "seed", ["seed"], env))
-            plan.seeded.touch()
+            _write_whole(plan.seeded, _logins(plan, env))
     with _step("API, worker", plan.url):
         command = ["serve", "--host", "127.0.0.1", "--port", str(plan.port)]
         api = programs.add(_ours(plan, "api", command, env))
@@ -379,16 +378,7 @@ def _step(name: str, where: str) -> Iterator[None]:
 
 
 def _welcome(plan: Plan, env: Mapping[str, str]) -> None:
-    logins = subprocess.run(
-        [sys.executable, "-m", "yiyuebao_api", "seed", "--print-logins"],
-        env=dict(env),
-        cwd=plan.data,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if logins.returncode != 0:
-        raise ServerFailed(f"The demo logins cannot be read:\n{logins.stderr.strip()}")
+    logins = plan.seeded.read_text() or _logins(plan, env)  # installations of before kept no text there
     settings = plan.run_env.relative_to(ROOT) if plan.run_env.is_relative_to(ROOT) else plan.run_env
     print(
         f"""
@@ -398,11 +388,26 @@ def _welcome(plan: Plan, env: Mapping[str, str]) -> None:
   The story      ( . {shlex.quote(str(settings))} && .venv/bin/python -m yiyuebao_api demo )
   Logs           {plan.data / "log"}
 
-{logins.stdout.rstrip()}
+{logins.rstrip()}
 
   Ctrl-C stops everything; the data stay.""",
         flush=True,
     )
+
+
+def _logins(plan: Plan, env: Mapping[str, str]) -> str:
+    """Who can sign in, as `seed` tells it."""
+    told = subprocess.run(
+        [sys.executable, "-m", "yiyuebao_api", "seed", "--print-logins"],
+        env=dict(env),
+        cwd=plan.data,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if told.returncode != 0:
+        raise ServerFailed(f"The demo logins cannot be read:\n{told.stderr.strip()}")
+    return told.stdout
 
 
 def _log(plan: Plan, name: str) -> Path:
@@ -416,12 +421,16 @@ def _read_env(path: Path) -> dict[str, str]:
 
 
 def _write_env(path: Path, values: Mapping[str, str], why: str) -> None:
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in sorted(values.items()))
+    _write_whole(path, f"# {why}\n" + "".join(lines))
+
+
+def _write_whole(path: Path, text: str) -> None:
     """Written whole or not at all, readable by its owner only."""
     half = path.with_suffix(".half")
     half.unlink(missing_ok=True)
     with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"# {why}\n")
-        file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(values.items()))
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     half.replace(path)
