@@ -20,7 +20,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from pydantic import SecretStr
@@ -64,8 +65,7 @@ class Verb(StrEnum):
     TAKE_OVER = "take_over"  # the device and socket `about`: connected anew, the one before is over
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(NamedTuple):
     """Said to every device of one account."""
 
     verb: Verb
@@ -102,14 +102,16 @@ def tell(
     `stream` and `seq` place it in an ordered log (a consultation's messages); by `about` the socket that caused it knows
     that it was answered already.
     """
-    live: Live = tx.info["live"]
-    wake = Wake(Verb.FRAME, encoded(frame), stream, seq, about)
-    told = tuple(accounts)
+    told: list[tuple[tuple[AccountId, ...], Wake]] | None = tx.info.get("told")
+    if told is None:
+        tx.info["told"] = told = []
+        after_commit(tx, partial(_say_all, tx.info["live"], told))
+    told.append((tuple(accounts), Wake(Verb.FRAME, encoded(frame), stream, seq, about)))
 
-    async def follow() -> None:
-        live.say(told, wake)
 
-    after_commit(tx, follow)
+async def _say_all(live: Live, told: list[tuple[tuple[AccountId, ...], Wake]]) -> None:
+    for accounts, wake in told:
+        live.say(accounts, wake)
 
 
 def end_sessions(tx: AsyncSession, account_id: AccountId, session_id: SessionId | None = None) -> None:

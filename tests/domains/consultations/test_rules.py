@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -68,7 +67,7 @@ def test_deadlines_hold_at_read_time(
     state: ConsultState, changes: dict[str, object], expected: ConsultState, reason: EndReason | None
 ) -> None:
     later = NOW + timedelta(microseconds=1)
-    course = replace(Course(state, Measure.ROUNDS, later, later, later, later), **changes)  # type: ignore[arg-type]
+    course = Course(state, Measure.ROUNDS, later, later, later, later)._replace(**changes)  # type: ignore[arg-type]
     found = standing(course, NOW)
     assert (found.state, found.reason) == (expected, reason)
 

@@ -198,11 +198,20 @@ async def require_served(
     return found
 
 
+#: Who takes part, and how long the log is.
+_PARTY = (
+    Consultation.account_id, Consultation.clinician_account_id, Consultation.paid_at, Consultation.last_seq,
+)  # fmt: skip
+
+
 async def require_party(tx: AsyncSession, account_id: AccountId, consultation_id: ConsultationId) -> Consultation:
-    """One that the account takes part in, on either side, or 404 (RULE-84)."""
-    found = await require_consultation(tx, consultation_id)
-    served = found.clinician_account_id == account_id and found.paid_at is not None
-    if found.account_id != account_id and not served:
+    """One that the account takes part in, on either side, or 404 (RULE-84).
+
+    Asked with every mark and every page of the log: no sealed word is opened, and to ask for one is a mistake that shows.
+    """
+    wanted = select(Consultation).where(Consultation.id == consultation_id).options(load_only(*_PARTY, raiseload=True))
+    found = (await tx.scalars(wanted)).one_or_none()
+    if found is None or account_id not in (found.account_id, found.clinician_account_id if found.paid_at else None):
         raise NotFound
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from yiyuebao_api.domains.consultations.problems import (
     AcceptFirst,
@@ -187,8 +187,7 @@ class Terms:
         return cls(**{name: value for name, value in row.items() if name in known})
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """The facts that the state at a moment is read from."""
 
     state: ConsultState
@@ -261,8 +260,7 @@ def overlap(one: tuple[date, date], other: tuple[date, date]) -> bool:
 # ── rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(NamedTuple):
     """A round is used when the clinician answers what the patient has asked; several words in a row are one question."""
 
     used: int
@@ -275,8 +273,7 @@ class Rounds:
         return Rounds(self.used + self.asked, asked=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(NamedTuple):
     """What a message makes of its consultation: the rounds, and whether it is the first answer or the last round."""
 
     rounds: Rounds
@@ -310,8 +307,7 @@ def speak(
 Pair = tuple[AccountId, AccountId]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A message in its place, as it is stored and as it is told; `origin` is the socket that was answered directly."""
 
     consultation_id: ConsultationId
@@ -330,6 +326,7 @@ class Said:
 RECALL_WITHIN = timedelta(minutes=2)
 _NUMBER = re.compile(r"[\x21-\x7e]{1,64}")
 _LINE = re.compile(r"[^\x00-\x1f\ud800-\udfff]*")
+_TEXT = re.compile(r"[^\x00\ud800-\udfff]*")
 _FILE = re.compile(r"fil_[0-7][0-9a-hjkmnp-tv-z]{25}")
 _FIELDS: Mapping[MessageKind, tuple[frozenset[str], frozenset[str]]] = {  # needed, allowed besides
     MessageKind.TEXT: (frozenset({"text"}), frozenset()),
@@ -367,7 +364,7 @@ def _fits(name: str, value: str) -> bool:
     if not 0 < len(value) <= _LENGTHS[name] or not value.strip():
         return False
     if name == "text":
-        return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+        return _TEXT.fullmatch(value) is not None
     return _LINE.fullmatch(value) is not None
 
 
@@ -381,28 +378,28 @@ def check_recall(sent_at: datetime, now: datetime) -> None:
 
 _SPACES = re.compile(r"[\s\-_.·•,，。、*~]+")
 _DIGITS = str.maketrans("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖０１２３４５６７８９", "00123456789123456789" + "0123456789")
-_CONTACTS = (
-    re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)"),  # a mobile number, however it is spaced or spelt
-    re.compile(r"(?:微信|薇信|威信|weixin|wechat|wx|vx|v信|加v|加微|扣扣|qq|钉钉|支付宝)(?:号|id|是)?[:：]?[a-z0-9]{5,20}", re.IGNORECASE),
-    re.compile(r"加(?:我|个|一下)?(?:微信|薇信|威信|vx|wx|qq|好友)|私下(?:联系|转账|付款)|线下(?:转账|付款|交易)", re.IGNORECASE),
-    re.compile(r"https?://|www\w+(?:com|cn|net)", re.IGNORECASE),
+_PHONE_DIGITS = 11
+_PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")  # a mobile number, however it is spaced or spelt
+_CONTACTS = re.compile(
+    r"(?:微信|薇信|威信|weixin|wechat|wx|vx|v信|加v|加微|扣扣|qq|钉钉|支付宝)(?:号|id|是)?[:：]?[a-z0-9]{5,20}"
+    r"|加(?:我|个|一下)?(?:微信|薇信|威信|vx|wx|qq|好友)|私下(?:联系|转账|付款)|线下(?:转账|付款|交易)"
+    r"|https?://|www\w+(?:com|cn|net)"
 )
-_ABUSE = ("傻逼", "去死", "滚蛋", "王八蛋", "杀了你", "弄死你", "操你", "畜生")
-_ILLEGAL = ("冰毒", "海洛因", "代孕", "卖肾", "卖血", "枪支", "假证", "办证刻章", "迷药", "赌博网站")
+_ABUSE = re.compile("傻逼|去死|滚蛋|王八蛋|杀了你|弄死你|操你|畜生")
+_ILLEGAL = re.compile("冰毒|海洛因|代孕|卖肾|卖血|枪支|假证|办证刻章|迷药|赌博网站")
 
 
 def suspicions(text: str) -> dict[FlagKind, str]:
     """What in a text should be looked at, with the code of the rule that found it. The message itself is delivered."""
-    dense = _SPACES.sub("", text).translate(_DIGITS).lower()
     plain = _SPACES.sub("", text).lower()
     found: dict[FlagKind, str] = {}
-    if _CONTACTS[0].search(dense):
+    if len(plain) >= _PHONE_DIGITS and _PHONE.search(plain.translate(_DIGITS)):
         found[FlagKind.CONTACT] = "phone-number"
-    elif any(pattern.search(plain) for pattern in _CONTACTS[1:]):
+    elif _CONTACTS.search(plain):
         found[FlagKind.CONTACT] = "contact-words"
-    if any(word in plain for word in _ABUSE):
+    if _ABUSE.search(plain):
         found[FlagKind.ABUSE] = "abuse-words"
-    if any(word in plain for word in _ILLEGAL):
+    if _ILLEGAL.search(plain):
         found[FlagKind.ILLEGAL] = "illegal-words"
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,8 +40,7 @@ _PURPOSES = {MessageKind.IMAGE: Purpose.CONSULTATION_IMAGE, MessageKind.FILE: Pu
 MAX_PAGE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class SentMessage:
+class SentMessage(NamedTuple):
     """The acknowledgement: where the message stands in the log. The same number again gives the same words."""
 
     consultation_id: ConsultationId
@@ -51,8 +50,7 @@ class SentMessage:
     sent_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(NamedTuple):
     """A message on its way in. `origin` is the socket that is answered directly."""
 
     consultation_id: ConsultationId
