@@ -14,10 +14,11 @@ from tests.plans import Statements, numbers
 from tests.scenes.forgetting import LEFT, YEARS, made_at, make_old_and_new
 from yiyuebao_api import tables
 from yiyuebao_api.context import Context
+from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.notices.models import Audience, Notice
 from yiyuebao_api.domains.partners import service as partners
-from yiyuebao_api.kernel import clock, idempotency, inbox, outbox, purging
+from yiyuebao_api.kernel import clock, idempotency, inbox, outbox, presence, purging, tickets
 from yiyuebao_api.kernel.database import Database, Model
 from yiyuebao_api.kernel.ids import AccountId, NoticeId
 from yiyuebao_api.kernel.outbox import Worker
@@ -105,6 +106,9 @@ async def test_every_delete_goes_by_index(context: Context) -> None:
     statements = Statements(database, "DELETE")
     parts: dict[str, purging.Part] = {
         "keys": partial(idempotency.purge, now=now),
+        "sessions": partial(accounts.purge, now=clock.now()),
+        "tickets": partial(tickets.purge, now=clock.now()),
+        "presence": partial(presence.purge, now=now),
         "notices": partial(notices.purge, kept=timedelta(days=365), now=now),
         "deliveries": partial(partners.purge_deliveries, kept=timedelta(days=183), now=now),
         "events": partial(partners.purge_events, kept=timedelta(days=365), now=now),
@@ -114,7 +118,9 @@ async def test_every_delete_goes_by_index(context: Context) -> None:
     await purging.purge(context.begin, parts)
     await make_old_and_new(context)
     await make_notices(database, 20, 0)
-    for plan in [plan for plans in (await statements.plans()).values() for plan in plans]:
+    found = await statements.plans()
+    assert set(found) == {model.__tablename__ for model in LEFT}
+    for plan in [plan for plans in found.values() for plan in plans]:
         assert plan["key"] is not None, plan
         assert int(plan["rows"]) < 100, plan
 
@@ -127,7 +133,18 @@ _COPIED = {
     "inbox": {"id": _COPY.format("id"), "external_id": "CONCAT('x', seq)"},
     "outbox": {"id": _COPY.format("id"), "state": "'ready'"},
     "idempotency_key": {"key": "CONCAT('k', seq)"},
+    "sms_code": {"id": _COPY.format("id")},
+    "sign_in_allowance": {"subject": "UNHEX(SHA2(seq, 256))"},
+    "live_ticket": {"hash": "UNHEX(SHA2(seq, 256))"},
+    "presence_lease": {"device": "UNHEX(SHA2(seq, 256))"},
+    "session": {"id": _COPY.format("id")},
+    "refresh_token": {"hash": "UNHEX(SHA2(seq, 256))", "session_id": _COPY.format("session_id")},
 }
+#: How its youngest is found; of tokens the first, which is of the session that lives.
+_YOUNGEST = {
+    "inbox": "received_at DESC", "sign_in_allowance": "last_at DESC", "live_ticket": "expires_at DESC",
+    "presence_lease": "until DESC", "session": "expires_at DESC", "refresh_token": "issued_at",
+}  # fmt: skip
 
 
 async def fill(database: Database, digits: int) -> None:
@@ -137,8 +154,7 @@ async def fill(database: Database, digits: int) -> None:
             names = [column.name for column in tables.metadata.tables[table].columns]
             columns = ", ".join(f"`{name}`" for name in names)
             values = ", ".join(changed.get(name, f"one.`{name}`") for name in names)
-            age = "received_at" if table == "inbox" else "created_at"
-            youngest = f"SELECT * FROM `{table}` ORDER BY {age} DESC LIMIT 1"
+            youngest = f"SELECT * FROM `{table}` ORDER BY {_YOUNGEST.get(table, 'created_at DESC')} LIMIT 1"
             await tx.execute(text(
                 f"INSERT INTO `{table}` ({columns}) SELECT {values} FROM {numbers(digits)} JOIN ({youngest}) AS one"
             ))  # fmt: skip

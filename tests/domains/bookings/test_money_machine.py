@@ -223,6 +223,10 @@ class Machine:
             if shown.status_code != 200:
                 return
             name, body = "check-in", {"check-in": {"code": shown.json()["code"]}}
+        if name == "start" and self.dice.random() < 0.15:
+            path, body_of_it = f"/v1/visits/{visit.id}/refuse-agreement", {"reason": "家属不同意"}
+            self._note("unsigned", await nurse.post(path, json=body_of_it))
+            return
         if name == "start":
             await self._agree(visit)
         self._note(name, await nurse.post(f"/v1/visits/{visit.id}/{name}", json=body.get(name, {})))
