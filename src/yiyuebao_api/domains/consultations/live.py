@@ -30,7 +30,6 @@ from yiyuebao_api.domains.accounts import queries as accounts
 from yiyuebao_api.domains.accounts.service import check_session
 from yiyuebao_api.domains.consultations import frames, queries, service
 from yiyuebao_api.domains.consultations.events import ConsultationMoved, MarksMoved, MessageRecalled, MessagesSent
-from yiyuebao_api.domains.consultations.models import Consultation
 from yiyuebao_api.domains.consultations.problems import TooManySockets
 from yiyuebao_api.domains.consultations.rules import MAX_TEXT, MessageKind, SenderRole
 from yiyuebao_api.domains.consultations.service import Sending, SentMessage
@@ -180,15 +179,20 @@ class LiveDesk:
             await presence.release(tx, self.hub.process_id, [each.id for each in left], now=clock.system_now())
 
     async def tell_presence(self, account_ids: Collection[AccountId]) -> None:
-        """The other one of every consultation that is open hears whether these are there."""
-        for account_id in account_ids:
+        """The other one of every consultation that is open hears whether these are there; thousands may leave at once."""
+        waiting = [*account_ids]
+        while waiting:
+            some, waiting = waiting[:BATCH], waiting[BATCH:]
             async with self.database.begin() as tx:
-                talking = await queries.list_talking(tx, account_id)
-                seen = (await presence.seen(tx, [account_id], now=clock.system_now()))[account_id]
-            for consultation in talking:
-                role, other = _sides(consultation, account_id)
-                told = frames.presence_frame(consultation.id, role, seen.presence, seen.last_seen_at)
-                self.hub.say((other,), Wake(Verb.FRAME, live.encoded(told)))
+                talking = await queries.list_talking(tx, some)
+                seen = await presence.seen(tx, some, now=clock.system_now())
+            for talk in talking:
+                for role, who, other in (
+                    (SenderRole.PATIENT, talk.patient, talk.clinician), (SenderRole.CLINICIAN, talk.clinician, talk.patient),
+                ):  # fmt: skip
+                    if who in seen:
+                        told = frames.presence_frame(talk.id, role, seen[who].presence, seen[who].last_seen_at)
+                        self.hub.say((other,), Wake(Verb.FRAME, live.encoded(told)))
 
     async def check(self, devices: list[Device], now: datetime) -> None:
         """Close whoever signed out while the wake-up got lost."""
@@ -615,12 +619,6 @@ class Device:
         except Exception as error:
             if not is_outage(error):
                 log.exception("telling presence")
-
-
-def _sides(consultation: Consultation, account_id: AccountId) -> tuple[SenderRole, AccountId]:
-    """As what an account takes part, and who the other one is."""
-    patient, clinician = consultation.accounts
-    return (SenderRole.PATIENT, clinician) if patient == account_id else (SenderRole.CLINICIAN, patient)
 
 
 _DOES: Mapping[type, Callable[[Device, Any], Any]] = {

@@ -245,13 +245,21 @@ async def timeline_of(tx: AsyncSession, consultation_id: ConsultationId) -> Sequ
     return (await tx.scalars(moves.order_by(ConsultationMove.id))).all()
 
 
-async def list_talking(tx: AsyncSession, account_id: AccountId) -> Sequence[Consultation]:
-    """Every consultation of an account, on either side, that is waiting or active."""
-    found = select(Consultation).where(
-        or_(Consultation.account_id == account_id, Consultation.clinician_account_id == account_id),
+class Talking(NamedTuple):
+    """A consultation that is waiting or active, and the two of it."""
+
+    id: ConsultationId
+    patient: AccountId
+    clinician: AccountId
+
+
+async def list_talking(tx: AsyncSession, account_ids: Collection[AccountId]) -> list[Talking]:
+    """Every consultation of these accounts, on either side, that is waiting or active."""
+    found = select(Consultation.id, Consultation.account_id, Consultation.clinician_account_id).where(
+        or_(Consultation.account_id.in_(account_ids), Consultation.clinician_account_id.in_(account_ids)),
         Consultation.state.in_([ConsultState.WAITING, ConsultState.ACTIVE]),
     )  # fmt: skip
-    return (await tx.scalars(found.order_by(Consultation.id))).all()
+    return [Talking(*row) for row in (await tx.execute(found.order_by(Consultation.id))).all()]
 
 
 async def count_unpaid(tx: AsyncSession, account_id: AccountId, now: datetime) -> int:
