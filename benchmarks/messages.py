@@ -13,6 +13,7 @@ import asyncio
 import base64
 import json
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -41,10 +42,13 @@ from yiyuebao_api import migrate, tables, wiring
 from yiyuebao_api.app import create_app
 from yiyuebao_api.context import Context, open_context
 from yiyuebao_api.domains.consultations import frames
-from yiyuebao_api.kernel import events, live
+from yiyuebao_api.kernel import clock, events, live
+from yiyuebao_api.kernel.tokens import Claims, Tokens
 
 PATH = "/v1/consultations/live"
 CELLS = ("relay", "each", "grouped")
+#: Pairs that connect at the same time.
+RAMP = 16
 
 
 # ── the relay ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,29 +182,35 @@ async def ticket(client: httpx.AsyncClient, token: str) -> str:
 
 
 async def cell(
-    url: str, pid: int, people: list[tuple[str, list[str]]], seconds: float, pace_s: float | None, *, tickets: bool
+    url: str, pid: int, people: list[tuple[str, list[Claims]]], seconds: float, pace_s: float | None, tokens: Tokens | None
 ) -> dict[str, Any]:
-    """Messages delivered per second, round trip, processor time and memory of the server."""
+    """Messages delivered per second, round trip, processor time and memory of the server. Without tokens: the relay."""
     times: list[float] = []
     talks: list[Talk] = []
     before = memory_kb(pid)
     address = urlsplit(url)
     loop = asyncio.get_running_loop()
     beating = asyncio.create_task(heartbeats(talks))
+    at_once = asyncio.Semaphore(RAMP)
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
-        for consultation_id, tokens in people:
+
+        async def connect(consultation_id: str, both: list[Claims]) -> None:
             talk = Talk(consultation_id, times, pace_s)
+            async with at_once:
+                for number, claims in enumerate(both):
+                    hello: dict[str, Any] = {"type": "hello", "device_id": f"b{number}", "cursors": {consultation_id: 0}}
+                    if tokens is not None:
+                        hello["ticket"] = await ticket(client, tokens.issue(claims, now=clock.now()))
+                        hello["cursors"] = {}
+                    text = json.dumps(hello).encode()
+                    made = await loop.create_connection(partial(Wire, text, talk), address.hostname or "", address.port or 0)
+                    wire = made[1]
+                    await wire.welcomed
+                    talk.wires.append(wire)
             talks.append(talk)
-            for number, token in enumerate(tokens):
-                hello = {"type": "hello", "device_id": f"b{number}", "cursors": {consultation_id: 0}}
-                if tickets:
-                    hello["ticket"] = await ticket(client, token)
-                    hello["cursors"] = {}
-                text = json.dumps(hello).encode()
-                made = await loop.create_connection(partial(Wire, text, talk), address.hostname or "", address.port or 0)
-                wire = made[1]
-                await wire.welcomed
-                talk.wires.append(wire)
+
+        await asyncio.gather(*(connect(*each) for each in people))
+    await quiet(pid)
     idle = memory_kb(pid) - before
     began, ran = time.perf_counter(), cpu_s(pid)
     for number, talk in enumerate(talks):
@@ -218,13 +228,22 @@ async def cell(
     for talk in talks:
         for wire in talk.wires:
             wire.transport.abort()
-    await asyncio.sleep(0.3)
+    await quiet(pid)
     ordered = sorted(times)
     return {
         "per_s": round(delivered / took), "p50_ms": round(statistics.median(ordered) * 1e3, 2),
         "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 2), "cpu_us": round(ran / max(1, delivered) * 1e6),
         "kb_per_connection": round(idle / sum(len(talk.wires) for talk in talks), 1),
     }  # fmt: skip
+
+
+async def quiet(pid: int) -> None:
+    """Until the server has said hello or goodbye to everybody, so that the next figures are not about that."""
+    for _ in range(60):
+        ran = cpu_s(pid)
+        await asyncio.sleep(0.5)
+        if cpu_s(pid) - ran < 0.05:
+            return
 
 
 async def heartbeats(talks: list[Talk]) -> None:
@@ -245,14 +264,19 @@ def memory_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
 
 
-async def people(context: Context, pairs: int) -> list[tuple[str, list[str]]]:
-    made = []
-    async with Api(create_app(context=context)) as api:
-        for _ in range(pairs):
+async def people(context: Context, pairs: int) -> list[tuple[str, list[Claims]]]:
+    """Who they are: a token lives fifteen minutes, and thousands of connections take longer."""
+    at_once = asyncio.Semaphore(RAMP)
+
+    async def two(api: Api) -> tuple[str, list[Claims]]:
+        async with at_once:
             pair = await make_pair(api, context)
             talk = await make_consultation(context.database, pair, quantity=1_000_000)
-            made.append((str(talk.id), [str(pair.asking.token), str(pair.answering.token)]))
-    return made
+        both = [context.tokens.read(str(each.token), now=clock.now()) for each in (pair.asking, pair.answering)]
+        return str(talk.id), both
+
+    async with Api(create_app(context=context)) as api:
+        return await asyncio.gather(*(two(api) for _ in range(pairs)))
 
 
 class Relay(Daemon):
@@ -306,18 +330,18 @@ async def run(given: argparse.Namespace) -> None:
         for connections in given.connections:
             made = await people(context, connections // 2)
             for pace in (None, *([connections / 2 / given.rate] if given.rate else [])):
-                await turn(services, made, connections, pace, given)
+                await turn(services, made, connections, pace, given, context.tokens)
 
 
 async def turn(
-    services: dict[str, tuple[str, int]], made: list[tuple[str, list[str]]], connections: int, pace: float | None,
-    given: argparse.Namespace,
+    services: dict[str, tuple[str, int]], made: list[tuple[str, list[Claims]]], connections: int, pace: float | None,
+    given: argparse.Namespace, tokens: Tokens,
 ) -> None:  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.cells}
     for _ in range(given.rounds):
         for name in given.cells:
             url, pid = services[name]
-            found[name].append(await cell(url, pid, made, given.seconds, pace, tickets=name != "relay"))
+            found[name].append(await cell(url, pid, made, given.seconds, pace, None if name == "relay" else tokens))
     middle = {
         name: {key: round(statistics.median(each[key] for each in cells), 2) for key in cells[0]}
         for name, cells in found.items()
@@ -346,6 +370,8 @@ def main() -> None:
     if given.quick:
         given.connections, given.seconds, given.rounds = [20], 2, 1
         given.rate = 100
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # ours, and the servers' we start
     uvloop.run(run(given))
 
 
