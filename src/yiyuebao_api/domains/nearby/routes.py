@@ -171,11 +171,11 @@ def _service(hit: service.Hit, at_hospital: bool) -> dict[str, Any]:
     """`NearbyServiceOut`, straight from the row: what our own tables say is not validated at every search."""
     row = hit.shown
     return {
-        "service_id": str(ServiceId.of(row.service_id)), "name": row.name, "category_code": row.category_code,
+        "service_id": ServiceId.text_of(row.service_id), "name": row.name, "category_code": row.category_code,
         "place": row.place, "price_fen": row.hospital_price_fen if at_hospital else row.price_fen,
         "duration_min": row.duration_min, "picture_url": row.picture_url,
-        "hospital_id": str(HospitalId.of(row.hospital_id)), "hospital_name": row.hospital_name,
-        "hospital_level": row.hospital_level, "site_id": str(SiteId.of(row.site_id)), "site_name": row.site_name,
+        "hospital_id": HospitalId.text_of(row.hospital_id), "hospital_name": row.hospital_name,
+        "hospital_level": row.hospital_level, "site_id": SiteId.text_of(row.site_id), "site_name": row.site_name,
         "address": row.address, "adcode": row.adcode, "distance_m": None if hit.metres is None else round(hit.metres),
         "stars": stars_of(row.stars, row.reviews), "reviews": row.reviews,
         "next_free_at": None if hit.next_free_at is None else wire_time(hit.next_free_at),
@@ -224,7 +224,7 @@ def _hospital(hit: service.HospitalHit) -> dict[str, Any]:
     """`NearbyHospitalOut`, in the same way."""
     site_id, hospital_id, name, level, site_name, address, adcode, lat, lng = hit.row
     return {
-        "hospital_id": str(HospitalId.of(hospital_id)), "name": name, "level": level, "site_id": str(SiteId.of(site_id)),
+        "hospital_id": HospitalId.text_of(hospital_id), "name": name, "level": level, "site_id": SiteId.text_of(site_id),
         "site_name": site_name, "address": address, "adcode": adcode, "lat": lat, "lng": lng,
         "distance_m": None if hit.metres is None else round(hit.metres), "services": hit.services,
     }  # fmt: skip

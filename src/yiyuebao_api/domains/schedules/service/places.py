@@ -80,29 +80,35 @@ async def next_free(
     if not service_ids:
         return {}
     reach = await queries.reach_of(tx, service_ids, place, not_at_home=not_at_home)
-    crews = await queries.crews_of(tx, {draw for _, some in reach.values() for draw in some}, today=day_of(now))
+    wants: dict[tuple[object, ...], tuple[PoolId, Need, list[ServiceId]]] = {}  # items of one pool mostly ask the same
+    pools: dict[PoolId, queries.Draw] = {}
+    for need, draws in reach.values():
+        for draw in draws:
+            pools[draw.pool_id] = draw
+            wants.setdefault((draw.pool_id, need.shape), (draw.pool_id, need, []))[2].append(need.service_id)
+    crews = await queries.crews_of(tx, pools.values(), today=day_of(now))
     earliest = max(first, now) if first is not None else now
     latest = now + timedelta(days=horizon_days + 1)
     latest = min(last, latest) if last is not None else latest
     found: dict[ServiceId, datetime] = {}
     for start, end in ((earliest, min(latest, earliest + _SOON)), (earliest + _SOON, latest)):
-        waiting = [(need, draws) for service_id, (need, draws) in reach.items() if service_id not in found]
-        pools = {draw.pool_id for _, draws in waiting for draw in draws}
+        waiting = [
+            (pool_id, need, left)
+            for pool_id, need, some in wants.values()
+            if (left := [service_id for service_id in some if service_id not in found])
+        ]
         days = days_between(start, end)
-        if not days or not pools:
+        if not days or not waiting:
             continue
-        taken = await queries.taken_of(tx, list(pools), days[0], days[-1], now=now)
-        known: dict[tuple[object, ...], datetime | None] = {}  # items of one pool mostly ask for the same
-        for need, draws in waiting:
-            for draw in draws:
-                asked = (draw.pool_id, *need.shape)
-                if asked not in known:
-                    known[asked] = _first_start(
-                        crews[draw.pool_id], need, days, taken, earliest=earliest, latest=latest, now=now
-                    )
-                first_start = known[asked]
-                if first_start is not None and first_start < found.get(need.service_id, latest):
-                    found[need.service_id] = first_start
+        asked = list(dict.fromkeys(pool_id for pool_id, _, _ in waiting))
+        taken = await queries.taken_of(tx, asked, days[0], days[-1], now=now)
+        for pool_id, need, left in waiting:
+            start_at = _first_start(crews[pool_id], need, days, taken, earliest=earliest, latest=latest, now=now)
+            if start_at is None:
+                continue
+            for service_id in left:
+                if start_at < found.get(service_id, latest):
+                    found[service_id] = start_at
     return found
 
 
