@@ -121,6 +121,7 @@ _SUCCESSES = {
     "202": "已受理 · Taken, and done soon",
     "204": "成功，无内容 · Done, with nothing to tell",
 }
+_PERIOD_ENDS = {"date-time": "2026-11-30T00:00:00+08:00", "date": "2026-12-01"}
 _HEADERS = {
     "idempotency-key": ("Idempotency-Key", "book-7f3c2a90"),
     "if-match": ("If-Match", '"3"'),
@@ -223,6 +224,8 @@ def _finished(document: dict[str, Any]) -> dict[str, Any]:
     for operation in _operations(document):
         for parameter in operation.get("parameters", []):
             dictionary.explain({"": {"properties": {parameter["name"]: parameter["schema"]}}})
+            if parameter["name"] == "to":  # a period whose end is its begin is refused
+                parameter["schema"]["examples"] = [_PERIOD_ENDS[parameter["schema"]["format"]]]
     return document
 
 

@@ -61,9 +61,7 @@ _STALE = (PreconditionRequired, PreconditionFailed)
 async def list_slots(
     caller: Anyone, tx: Tx, now: Now, service_id: ServiceId,
     first: Annotated[Moment, Query(alias="from", description="Slots that start at or after this moment …")],
-    last: Annotated[Moment, Query(
-        alias="to", description="… and before this one, at most 31 days later.", examples=["2026-11-30T00:00:00+08:00"]
-    )],
+    last: Annotated[Moment, Query(alias="to", description="… and before this one, at most 31 days later.")],
     place: Annotated[Place, Query(description="`home` or `hospital`.")] = Place.HOME,
 ) -> SlotsOut:  # fmt: skip
     """When a service can be had; fully booked times are listed with `left` 0."""
