@@ -45,7 +45,8 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "HospitalRowOut.name": "海口椰城人民医院", "HospitalIn.name": "海口椰城人民医院", "RegistrationIn.name": "海口椰城人民医院",
     "SiteOut.name": "龙华院区", "SiteIn.name": "龙华院区", "PoolOut.name": "护理一组", "PoolFileOut.name": "护理一组",
     "PoolIn.name": "护理一组", "name_en": "Chronic disease care", "name_zh": "慢病管理", "needs": "每周一次换药",
-    "next_cursor": None, "note": "请先打电话，门禁 1502", "notice_version": 1, "number": "201664651363", "VersionOut.number": 1, "ExportPartOut.number": 1,
+    "next_cursor": None, "note": "请先打电话，门禁 1502", "notice_version": 1, "number": "201664651363", "VersionOut.number": 1,
+    "ExportPartOut.number": 1,
     "opening": "周一至周日 08:00–17:30", "order_no": "B26112593K7Q0T2VXW8MAZ", "overdue": 0,
     "parameters": {
         "timeStamp": "1795642621", "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS", "package": "prepay_id=wx251123",

@@ -74,7 +74,7 @@ _GUIDES = {
    after a 401 `POST /v1/accounts/tokens/refresh` once (a refresh token works once), and ask to sign in if that is refused.
    A token carries one mode: an account begins as `patient`; staff change to `clinician` with `POST /v1/accounts/mode`.
 2. **就诊人与地址 People and places.** `POST /v1/patients`, `POST /v1/patients/addresses`. Real name (`real_name` must be
-   `verified` to book at home): photographs to `POST /v1/files`, `POST /v1/identities/card-reading` fills in the form,
+   `verified` before anything is booked): photographs to `POST /v1/files`, `POST /v1/identities/card-reading` fills in the form,
    `POST /v1/identities` submits it, a person decides.
 3. **找服务 Find.** `GET /v1/nearby/services` (or `/v1/nearby/hospitals`), `GET /v1/catalogue/services/{service_id}`,
    `GET /v1/schedules/slots`.
