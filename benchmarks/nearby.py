@@ -22,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ from yiyuebao_api.kernel import clock, secrets
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.kernel.money import Fen
+from yiyuebao_api.kernel.reading import Reader
 from yiyuebao_api.seed import seed_reference
 from yiyuebao_api.seed.cities import CITIES
 from yiyuebao_api.seed.scale import seed_scale
@@ -96,42 +98,44 @@ class Bench:
 
     # ── the ways ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def floor(self, tx: Any) -> None:
+    async def floor(self, asks: Reader) -> None:
         some = self.dice.sample(self.keys, SHOWN)
         holders = ",".join(["%s"] * SHOWN)
-        connection = await tx.connection()
         statement = f"SELECT service_id, name, category_code, place, price_fen, site_id FROM nearby_offer WHERE service_id IN ({holders})"
-        rows = (await connection.exec_driver_sql(statement, tuple(some))).all()
+        rows = await asks.rows(statement, some)
         assert len(rows) == SHOWN
 
-    async def paper(self, tx: Any) -> None:
+    async def paper(self, asks: Reader) -> None:
         city = self.dice.choice(CITIES)[0]
-        connection = await tx.connection()
         statement = (
             "SELECT s.id, s.name, s.price_fen FROM service s JOIN site t ON t.id = s.site_id"
             " WHERE t.address LIKE %s AND s.state = 'published' ORDER BY s.created_at DESC, s.id DESC LIMIT 20"
         )
-        (await connection.exec_driver_sql(statement, (f"%{city}%",))).all()
+        await asks.rows(statement, [f"%{city}%"])
 
-    async def search(self, tx: Any, wanted: Wanted) -> list[bytes]:
+    async def search(self, asks: Reader, wanted: Wanted) -> list[bytes]:
         found = self.snapshot.find(wanted, want=SHOWN + SPARE)
-        shown = await queries.offers_shown(tx, [each.service_id for each in found], wanted)
+        shown = await queries.offers_shown(asks, [each.service_id for each in found], wanted)
         return [each.service_id for each in found if each.service_id in shown][:SHOWN]
 
-    async def answer(self, tx: Any, wanted: Wanted) -> None:
-        await find_services(tx, self.index, wanted, limit=SHOWN, after=None, now=clock.now())
+    async def answer(self, asks: Reader, wanted: Wanted) -> None:
+        await find_services(asks, self.index, wanted, limit=SHOWN, after=None, now=clock.now())
+
+    def reader(self) -> Reader:
+        """Asks as a request does."""
+        return Reader(self.database.readers, SimpleNamespace())
 
     # ── measuring ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def measure(self, cell: Cell, ask: Callable[[Any], Awaitable[object]], many: int) -> None:
         """One round of one cell on one connection."""
         taken = []
-        async with self.database.begin() as tx:
-            await ask(tx)
-            for _ in range(many):
-                began = time.perf_counter()
-                await ask(tx)
-                taken.append(time.perf_counter() - began)
+        asks = self.reader()
+        await ask(asks)
+        for _ in range(many):
+            began = time.perf_counter()
+            await ask(asks)
+            taken.append(time.perf_counter() - began)
         self.times[cell].append(sorted(taken))
 
     async def together(self, ask: Callable[[Any], Awaitable[object]], seconds: float, clients: int = 8) -> float:
@@ -140,10 +144,10 @@ class Bench:
 
         async def client() -> None:
             nonlocal done
-            async with self.database.begin() as tx:
-                while time.perf_counter() < until:
-                    await ask(tx)
-                    done += 1
+            asks = self.reader()
+            while time.perf_counter() < until:
+                await ask(asks)
+                done += 1
 
         await asyncio.gather(*(client() for _ in range(clients)))
         return done / seconds
@@ -177,7 +181,7 @@ class Bench:
 def _each(way: Way, asked: list[Wanted]) -> Callable[[Any], Awaitable[object]]:
     """One way, asking for the next of these each time."""
     mine = iter(asked)
-    return lambda tx: way(tx, next(mine))
+    return lambda asks: way(asks, next(mine))
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -247,17 +251,17 @@ async def rounds(bench: Bench, options: argparse.Namespace) -> None:
                 for name, way in ways.items():
                     await bench.measure((name, filters, radius), _each(way, asked), bench.many)
                 if number == 0:
-                    async with bench.database.begin() as tx:
-                        for wanted in asked[: options.checked]:
-                            checked += 1
-                            wrong += await bench.search(tx, wanted) != bench.brute(wanted)
+                    asks = bench.reader()
+                    for wanted in asked[: options.checked]:
+                        checked += 1
+                        wrong += await bench.search(asks, wanted) != bench.brute(wanted)
     report(bench, floor)
     say(f"compared with brute force: {checked} searches, {wrong} wrong")
     assert wrong == 0
     ratios = []
     for _ in range(options.rounds):
         base = await bench.together(bench.floor, options.seconds)
-        ours = await bench.together(lambda tx: bench.search(tx, bench.wanted("none", 20_000)), options.seconds)
+        ours = await bench.together(lambda asks: bench.search(asks, bench.wanted("none", 20_000)), options.seconds)
         ratios.append((ours / base, base, ours))
     ratio, base, ours = sorted(ratios)[len(ratios) // 2]
     say(f"8 connections, 20 km, no filter: {ours:.0f} searches/s, floor {base:.0f}/s = {ratio:.2f} of the floor")

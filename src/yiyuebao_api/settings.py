@@ -59,7 +59,7 @@ class Database(_Concern):
     """MariaDB >= 10.11 or MySQL >= 8.4."""
 
     url: SecretStr = SecretStr("mysql+asyncmy://yiyuebao:yiyuebao@127.0.0.1:3306/yiyuebao")
-    pool_size: int = 10
+    pool_size: int = Field(10, description="Connections of a process for transactions, and at most as many for reads.")
     pool_timeout_s: float = Field(5.0, description="How long a request waits for its turn before it answers 503.")
     statement_timeout_s: float = Field(10.0, description="A longer statement is ended by the server.")
     lock_wait_s: int = Field(2, description="innodb_lock_wait_timeout of our sessions.")
