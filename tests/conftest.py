@@ -29,6 +29,7 @@ from yiyuebao_api.context import Context, open_context
 from yiyuebao_api.kernel import clock, events, secrets
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.outbox import Worker
+from yiyuebao_api.kernel.turnstile import Turnstile
 from yiyuebao_api.serving import SOCKETS
 from yiyuebao_api.settings import Settings
 
@@ -173,6 +174,7 @@ async def app(context: Context) -> AsyncIterator[FastAPI]:
     made.state.contract = Contract(made)  # now, and not while a hundred requests race each other
     address = urlsplit(context.settings.wechat_pay.notify_base_url)
     async with made.router.lifespan_context(made), listening(made, address.port or 0):
+        made.state.turnstile = Turnstile(patience_s=60)  # as patient as the database above, for the same reason
         yield made
 
 
