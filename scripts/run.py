@@ -244,7 +244,7 @@ class Programs:
         """Stop the last first: nobody loses a server while still working with it. A second Ctrl-C kills."""
         for number in _STOP_SIGNALS:
             signal.signal(number, self._kill)
-        running = [program.name for program in reversed(self._started) if program.running]
+        running = [program.name.removeprefix("The ") for program in reversed(self._started) if program.running]
         if running:
             print(f"\nStopping {', '.join(running)} …", flush=True)
         for program in reversed(self._started):
