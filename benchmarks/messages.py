@@ -212,12 +212,16 @@ async def cell(
         await asyncio.gather(*(connect(*each) for each in people))
     await quiet(pid)
     idle = memory_kb(pid) - before
-    began, ran = time.perf_counter(), cpu_s(pid)
     for number, talk in enumerate(talks):
         if pace_s is None:
             talk.ask(talk.wires[0])
         else:
             loop.call_later(pace_s * number / len(talks), talk.ask, talk.wires[0])
+    async with asyncio.timeout(120):  # everybody has asked and answered: a first answer starts a consultation, once
+        while min(talk.number for talk in talks) < 3:
+            await asyncio.sleep(0.1)
+    times.clear()
+    began, ran = time.perf_counter(), cpu_s(pid)
     await asyncio.sleep(seconds)
     took, ran = time.perf_counter() - began, cpu_s(pid) - ran
     delivered = len(times)
