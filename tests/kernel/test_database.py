@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import struct
+import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import httpx
 import pytest
+import uvloop
 from fastapi import FastAPI
 from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
@@ -18,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from tests.kernel.bank import Account, Colour, Entry, Scene, count, make_app, striking
 from tests.kernel.conftest import SIGNED_IN, MakeStore, somebody
 from tests.servers import GivenServer, MariaDb
+from yiyuebao_api import settings
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import (
     RESTED_S,
@@ -438,3 +444,37 @@ async def test_a_request_whose_transaction_never_ends_is_told_503(make_store: Ma
         assert time.monotonic() - began < 3
         answers = [await client.get("/v1/bank/entries") for _ in range(12)]
         assert {each.status_code for each in answers} == {200}, "a connection in the middle of an answer is not used again"
+
+
+def test_a_server_that_dies_while_it_greets_is_an_outage() -> None:
+    """The accident: under uvloop the driver finds half a socket and says RuntimeError, and the patient was told 500."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+    reset = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, with a reset
+
+    def hang_up() -> None:
+        with suppress(OSError):  # closed: the test is over
+            while True:
+                caller, _ = listening.accept()
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                caller.close()
+
+    async def ask() -> list[BaseException | None]:
+        url = f"mysql+asyncmy://a:b@127.0.0.1:{listening.getsockname()[1]}/c"
+        dying = Database(settings.Database(), url=url, pool_size=10)
+
+        async def begin() -> None:
+            async with dying.begin() as tx:
+                await tx.execute(text("SELECT 1"))
+
+        both = [each for _ in range(150) for each in (begin(), dying.readers.fetch("SELECT 1", []))]
+        found = await asyncio.gather(*both, return_exceptions=True)
+        await dying.aclose()
+        return [each for each in found if isinstance(each, BaseException)]
+
+    thread = threading.Thread(target=hang_up, daemon=True)
+    thread.start()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        found = runner.run(ask())
+    listening.close()
+    assert len(found) == 300
+    assert {type(each) for each in found if each is None or not is_outage(each)} == set()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol, cast
 
 import structlog
+from asyncmy import errors as driver
 from fastapi import Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.requests import HTTPConnection
@@ -41,7 +42,7 @@ from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.reading import Readers, get_reader
 from yiyuebao_api.settings import Database as DatabaseSettings
 
-UNIQUE, DEADLOCK, LOCK_WAIT = 1062, 1213, 1205
+UNIQUE, DEADLOCK, LOCK_WAIT, LOST = 1062, 1213, 1205, 2013
 NOWAIT_REFUSED = frozenset({1205, 3572})  # MariaDB, MySQL
 #: The server says that it cannot serve now. A list, because the driver calls every number it does not know operational:
 #: an unknown column or a violated CHECK is our bug, and must not be told as "busy".
@@ -242,6 +243,7 @@ class Database:
             hide_parameters=True,  # an error's message must not carry a person's data into the log
             connect_args={"charset": "utf8mb4", "connect_timeout": 3},
         )  # fmt: skip
+        event.listen(self.engine.sync_engine, "do_connect", _connect)
         event.listen(self.engine.sync_engine, "connect", _prepare(words))
         event.listen(self.engine.sync_engine, "checkin", _note_use)
         event.listen(self.engine.sync_engine, "checkout", _ping_after_a_rest(self.engine))
@@ -320,6 +322,14 @@ def _session_words(settings: DatabaseSettings) -> Callable[[bool], str]:
         return f"SET SESSION time_zone='+00:00', innodb_lock_wait_timeout={settings.lock_wait_s}, sql_mode='{mode}', {limit}"
 
     return words
+
+
+def _connect(dialect: Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[Any], named: Mapping[str, Any]) -> DBAPIConnection:
+    """A server that is killed while it greets us leaves the driver with half a socket, about which it says RuntimeError."""
+    try:
+        return dialect.connect(*arguments, **named)
+    except RuntimeError as error:
+        raise driver.OperationalError(LOST, "the connection was lost while it was made") from error
 
 
 def _prepare(words: Callable[[bool], str]) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:

@@ -141,9 +141,12 @@ class Readers:
         return rows
 
     async def _connect(self) -> Any:
-        connection = await asyncmy.connect(
-            **self._at, charset="utf8mb4", connect_timeout=3, autocommit=True, stmt_cache_size=_PREPARED
-        )
+        try:
+            connection = await asyncmy.connect(
+                **self._at, charset="utf8mb4", connect_timeout=3, autocommit=True, stmt_cache_size=_PREPARED
+            )
+        except RuntimeError as error:  # half a socket: the server was killed while it greeted us
+            raise errors.OperationalError(2013, "the connection was lost while it was made") from error
         try:
             async with connection.cursor() as cursor:
                 await cursor.execute(self._session("MariaDB" in str(connection.get_server_info())))
