@@ -58,7 +58,7 @@ def document() -> dict[str, Any]:
         schemas |= told["$defs"]
     for each in both:
         schemas[each.__name__] |= {"additionalProperties": False}
-    dictionary.explain(schemas)
+    dictionary.explain(schemas, beside_references=False)
     closes = "; ".join(f"{int(code)} {words}" for code, words in _CLOSES.items())
     return {
         "asyncapi": "3.0.0",

@@ -46,6 +46,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "SiteOut.name": "龙华院区", "SiteIn.name": "龙华院区", "PoolOut.name": "护理一组", "PoolFileOut.name": "护理一组",
     "PoolIn.name": "护理一组", "name_en": "Chronic disease care", "name_zh": "慢病管理", "needs": "每周一次换药",
     "next_cursor": None, "note": "请先打电话，门禁 1502", "notice_version": 1, "number": "201664651363", "VersionOut.number": 1,
+    ".number": 1,
     "ExportPartOut.number": 1,
     "opening": "周一至周日 08:00–17:30", "order_no": "B26112593K7Q0T2VXW8MAZ", "overdue": 0,
     "parameters": {
@@ -376,14 +377,15 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
 }  # fmt: skip
 
 
-def explain(schemas: Mapping[str, dict[str, Any]]) -> None:
-    """Complete published schemas with the words and examples they lack."""
+def explain(schemas: Mapping[str, dict[str, Any]], *, beside_references: bool = True) -> None:
+    """Complete published schemas with the words and examples they lack; AsyncAPI allows none beside a reference."""
     for name, schema in schemas.items():
         if "enum" in schema and (values := VALUES.get(_twin(name))):
             told = "\n".join(f"- `{value}`：{values[value]}" for value in schema["enum"] if value in values)
             schema["description"] = f"{schema.get('description', '')}\n\n{told}".strip()
         for field, shape in schema.get("properties", {}).items():
-            _explain(name, field, shape)
+            if beside_references or "$ref" not in shape:
+                _explain(name, field, shape)
 
 
 def _explain(name: str, field: str, shape: dict[str, Any]) -> None:

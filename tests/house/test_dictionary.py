@@ -60,6 +60,11 @@ def test_every_example_fits_its_field(document: dict[str, Any]) -> None:
         for field, shape in schema.get("properties", {}).items():
             judge = Draft202012Validator(json.loads(json.dumps(shape).replace('"#/', '"urn:openapi#/')), registry=registry)
             wrong += [f"{name}.{field}: {each!r}" for each in shape.get("examples", ()) if not judge.is_valid(each)]
+    for path, item in document["paths"].items():
+        for parameter in (one for operation in item.values() for one in operation.get("parameters", ())):
+            judge = Draft202012Validator(json.loads(json.dumps(parameter["schema"]).replace('"#/', '"urn:openapi#/')), registry=registry)
+            shown = parameter["schema"].get("examples", ())
+            wrong += [f"{path} {parameter['name']}: {each!r}" for each in shown if not judge.is_valid(each)]
     assert wrong == []
 
 
@@ -68,8 +73,9 @@ def test_nothing_is_explained_that_does_not_exist(schemas: dict[str, Any], docum
     fields = {field for schema in schemas.values() for field in schema.get("properties", {})}
     fields |= {f"{name}.{field}" for name, schema in schemas.items() for field in schema.get("properties", {})}
     fields |= {
-        parameter["name"]
+        form
         for item in document["paths"].values() for operation in item.values() for parameter in operation.get("parameters", ())
+        for form in (parameter["name"], "." + parameter["name"])
     }  # fmt: skip
     assert sorted((set(dictionary.EXAMPLES) | set(dictionary.WORDS)) - fields) == []
     assert sorted(set(dictionary.VALUES) - set(schemas)) == []
