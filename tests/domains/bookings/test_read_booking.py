@@ -46,7 +46,8 @@ async def test_one_statement_and_each_part_is_found_by_its_key(api: Api, context
     found = {step["table"]: (step["type"], step["key"]) for steps in plans.values() for step in steps}
     assert found[Session.__tablename__] == found[Booking.__tablename__] == ("const", "PRIMARY")
     assert found[BookingLine.__tablename__] == ("ref", "PRIMARY")
-    assert "ALL" not in {kind for kind, _ in found.values()}, found
+    of_rows = {kind for table, (kind, _) in found.items() if table and not table.startswith("<")}  # MySQL: a row put aside
+    assert "ALL" not in of_rows, found
 
 
 async def test_signed_out_is_signed_out_at_once(api: Api, context: Context) -> None:
