@@ -92,7 +92,7 @@ async def test_many_publishers_and_readers_at_once_lose_and_repeat_nothing(datab
                 return read
             await asyncio.sleep(0.002)
 
-    readers = [asyncio.create_task(reader()) for _ in range(3)]
+    readers = [asyncio.create_task(reader()) for _ in range(8)]  # one numbers what another is just looking for
     await asyncio.gather(*(publisher() for _ in range(6)))
     done.set()
     for read in await asyncio.gather(*readers):

@@ -128,9 +128,10 @@ async def list_missed(
 
 
 async def list_events(tx: AsyncSession, hospital_id: HospitalId, *, after: int, limit: int) -> Sequence[PartnerEvent]:
-    """The feed behind a number, in order."""
+    """The feed behind a number, in order; as it is now, although this session may have seen an event without number."""
     feed = select(PartnerEvent).where(PartnerEvent.hospital_id == hospital_id, PartnerEvent.number > after)
-    return (await tx.scalars(feed.order_by(PartnerEvent.number).limit(limit))).all()
+    feed = feed.order_by(PartnerEvent.number).limit(limit).execution_options(populate_existing=True)
+    return (await tx.scalars(feed)).all()
 
 
 async def list_unnumbered(tx: AsyncSession, hospital_id: HospitalId, *, limit: int) -> Sequence[PartnerEvent]:

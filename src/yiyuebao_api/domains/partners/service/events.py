@@ -53,11 +53,13 @@ async def read_feed(tx: AsyncSession, hospital_id: HospitalId, *, after: int, li
     """The hospital's events behind number `after`.
 
     First gives numbers to what has been committed since the last reading. Readers of one hospital wait for each
-    other, publishers for nobody.
+    other, publishers for nobody. Whatever had been committed when it was asked for is in the answer, or behind `more`.
     """
     events = await queries.list_events(tx, hospital_id, after=after, limit=limit + 1)
-    if len(events) <= limit and await queries.list_unnumbered(tx, hospital_id, limit=1):
-        await _give_numbers(tx, hospital_id)
+    if len(events) <= limit:
+        if await queries.list_unnumbered(tx, hospital_id, limit=1):
+            await _give_numbers(tx, hospital_id)
+        # Again in any case: between the two looks another reader may have given the numbers.
         events = await queries.list_events(tx, hospital_id, after=after, limit=limit + 1)
     shown = events[:limit]
     items = [EventOut.of(event) for event in shown]
