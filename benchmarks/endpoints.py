@@ -25,6 +25,7 @@ from sqlalchemy import select
 from benchmarks.harness import POOL, Figures, House, Program, fire, get, measure, once, say, tell
 from tests.scenes.accounts import sign_in
 from tests.scenes.patients import make_patient
+from tests.servers import Redis
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import Told
 from yiyuebao_api.domains.bookings.service import Wish, create_booking
@@ -72,9 +73,9 @@ async def body_of(program: Program, request: bytes) -> dict[str, object]:
     return found
 
 
-async def run(house: House, options: argparse.Namespace) -> None:
+async def run(house: House, redis: Redis, options: argparse.Namespace) -> None:
     booking, token = await make_booking(house)
-    one, two = house.serve(), house.serve(workers=2)
+    one, two = house.serve(), house.serve(workers=2, YIYUEBAO_REDIS__URL=redis.url)
     beside = [house.serve(source=options.beside)] if options.beside else []
     ceiling = house.program("ceiling", "benchmarks.ceiling")
     for program in (one, two, ceiling, *beside):
@@ -158,10 +159,10 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, help="a `src` folder, of another state of the service")
     options = parser.parse_args()
     options.rounds, options.seconds = (1, 0.5) if options.quick else (3, 3.0)
-    with House.standing() as house:
+    with House.standing() as house, Redis() as redis:
         house.command("seed")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(house, options))
+            runner.run(run(house, redis, options))
 
 
 if __name__ == "__main__":
