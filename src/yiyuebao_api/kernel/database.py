@@ -234,7 +234,7 @@ class Database:
         self._size = pool_size or settings.pool_size
         self._timeout, self._patience = settings.pool_timeout_s, patience_s
         words, url = _session_words(settings), url or settings.url.get_secret_value()
-        self.readers = Readers(settings, url, size=self._size, session=words, patience_s=patience_s)
+        self.readers = Readers(url, size=self._size, session=words, patience_s=patience_s)
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,

@@ -25,8 +25,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.settings import Database as DatabaseSettings
-
 #: Prepared statements that one connection keeps.
 _PREPARED = 64
 _DIALECT: Any = mysql()
@@ -98,14 +96,14 @@ class Readers:
     """The read-only connections of a process, handed out in the order of asking."""
 
     def __init__(
-        self, settings: DatabaseSettings, url: str, *, size: int, session: Callable[[bool], str], patience_s: float
+        self, url: str, *, size: int, session: Callable[[bool], str], patience_s: float
     ) -> None:
         at = make_url(url)
         self._at: dict[str, Any] = {
             "host": at.host, "port": at.port or 3306, "user": at.username, "password": at.password or "",
             "db": at.database, **at.query,
         }  # fmt: skip
-        self._session, self._wait, self._patience = session, settings.pool_timeout_s, patience_s
+        self._session, self._patience = session, patience_s
         self._turn, self._free = asyncio.Semaphore(size), list[Any]()
         self.listeners: list[Callable[[str, Sequence[Any]], object]] = []  # hear of every statement, as the engine's do
 

@@ -212,7 +212,7 @@ class DirectRoute(APIRoute):
         values: list[Any] = []
         for step in self.steps or ():
             arguments = {name: values[number] for name, number in step.takes}
-            wrong = _WRONG in arguments.values()
+            wrong = any(value is _WRONG for value in arguments.values())
             for where, params in step.params:
                 received = getattr(request, where)
                 for param in params:
@@ -227,8 +227,8 @@ class DirectRoute(APIRoute):
                 values.append(await opened.enter_async_context(step.call(**arguments)))
             else:
                 values.append(await step.call(**arguments))
+        if (reader := getattr(request.state, "reader", None)) is not None:
+            await reader.settle()  # before a word about the parameters: whoever is signed out hears just that
         if errors:
             raise RequestValidationError(errors)
-        if (reader := getattr(request.state, "reader", None)) is not None:
-            await reader.settle()
         return values[-1]

@@ -56,3 +56,4 @@ async def test_signed_out_is_signed_out_at_once(api: Api, context: Context) -> N
         await tx.execute(update(Session).where(Session.account_id == customer.account_id).values(revoked_at=clock.now()))
     refused(await customer.api.get(f"/v1/bookings/{made['id']}"), 401, "unauthenticated")
     refused(await customer.api.get(f"/v1/bookings/{BookingId.new()}"), 401, "unauthenticated")
+    refused(await customer.api.get("/v1/bookings/nonsense"), 401, "unauthenticated")
