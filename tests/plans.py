@@ -25,19 +25,14 @@ class Statements:
         self._kind = kind
         self.sent: list[tuple[str, Any]] = []
         event.listen(database.engine.sync_engine, "before_cursor_execute", self._hear)
-        database.readers.listeners.append(self._note)
 
     def _hear(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        self._note(statement, parameters)
-
-    def _note(self, statement: str, parameters: Any) -> None:
         if statement.lstrip().upper().startswith(self._kind):
             self.sent.append((statement, parameters))
 
     def stop(self) -> list[tuple[str, Any]]:
         """The statements so far; no more are noted."""
         event.remove(self._database.engine.sync_engine, "before_cursor_execute", self._hear)
-        self._database.readers.listeners.remove(self._note)
         return self.sent
 
     async def plans(self) -> dict[str, list[dict[str, Any]]]:

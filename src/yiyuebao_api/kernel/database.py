@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, ClassVar, Protocol, cast
 
 import structlog
@@ -40,6 +41,7 @@ from yiyuebao_api.kernel.ids import Id
 from yiyuebao_api.kernel.live import Live
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.reading import Readers, get_reader
+from yiyuebao_api.kernel.wire import Wire, as_ours, tell_listeners
 from yiyuebao_api.settings import Database as DatabaseSettings
 
 UNIQUE, DEADLOCK, LOCK_WAIT, LOST = 1062, 1213, 1205, 2013
@@ -234,7 +236,6 @@ class Database:
         self._size = pool_size or settings.pool_size
         self._timeout, self._patience = settings.pool_timeout_s, patience_s
         words, url = _session_words(settings), url or settings.url.get_secret_value()
-        self.readers = Readers(url, size=self._size, session=words, patience_s=patience_s)
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=self._size, max_overflow=0, pool_timeout=settings.pool_timeout_s,
@@ -243,6 +244,8 @@ class Database:
             hide_parameters=True,  # an error's message must not carry a person's data into the log
             connect_args={"charset": "utf8mb4", "connect_timeout": 3},
         )  # fmt: skip
+        hear = partial(tell_listeners, self.engine.sync_engine)
+        self.readers = Readers(url, size=self._size, session=words, patience_s=patience_s, hear=hear)
         event.listen(self.engine.sync_engine, "do_connect", _connect)
         event.listen(self.engine.sync_engine, "connect", _prepare(words))
         event.listen(self.engine.sync_engine, "checkin", _note_use)
@@ -253,6 +256,17 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
         """A transaction of its own. Raises PoolExhausted when no connection is free in time."""
+        async with self._turned() as info:
+            session = self._sessions(info=info)
+            try:
+                async with session, session.begin():
+                    yield session
+            finally:
+                session.info.pop("wire", None)  # another's from now on
+
+    @asynccontextmanager
+    async def _turned(self) -> AsyncIterator[dict[Any, Any]]:
+        """A turn at the pool for one transaction, with what belongs to it; whatever waits for the commit follows."""
         if _open.get():
             raise AssertionError("a transaction inside a transaction: hand the open one on instead")
         try:
@@ -261,18 +275,16 @@ class Database:
         except TimeoutError:
             raise PoolExhausted("no connection became free in time") from None
         marker = _open.set(True)
+        follows: list[Callable[[], Awaitable[None]]] = []
         try:
-            async with self._sessions.begin() as session:
-                session.info["bell"], session.info["live"] = self.bell, self.live
-                yield session
+            yield {"bell": self.bell, "live": self.live, "after_commit": follows}
             if attempt := current_attempt.get():
                 attempt.committed = True
         finally:
-            session.info.pop("wire", None)  # another's from now on
             with contextlib.suppress(ValueError):  # a generator closed by another task's context
                 _open.reset(marker)
             self._turn.release()
-        for follow in session.info.get("after_commit", ()):
+        for follow in follows:
             try:
                 await follow()
             except Exception:  # what was committed stays committed: a wake-up may be lost, the answer may not
@@ -294,6 +306,44 @@ class Database:
         finally:
             if cut is not None:
                 cut.cancel()
+
+    @asynccontextmanager
+    async def begin_wire(self) -> AsyncIterator[Wire]:
+        """`begin_for_request` straight on the driver: a fifth of what opening and committing a session costs.
+
+        On a connection of the same pool. The commit goes in one packet with what was `put`; its failure undoes all of it.
+        """
+        limit = asyncio.timeout(self._patience)
+        try:
+            async with limit, self._turned() as info:
+                lent = await self._lend(cast("float", limit.when()))
+                try:
+                    wire = Wire(self.engine.sync_engine, lent, info)
+                    yield wire
+                    await wire.ask("COMMIT")
+                except Exception:
+                    await wire.undo("ROLLBACK")
+                    raise
+                except BaseException:  # cancelled: nobody waits for a server that may be silent
+                    wire.give_up()
+                    raise
+                finally:
+                    lent.close()
+        except Exception:
+            if not limit.expired():
+                raise
+            raise PoolExhausted("the database did not answer in time") from None
+
+    async def _lend(self, until: float) -> PoolProxiedConnection:
+        """A connection of the pool. Raises DBAPIError, PoolExhausted."""
+        try:
+            lent = await self.engine.raw_connection()
+        except driver.Error as error:
+            raise as_ours(error) from error
+        if asyncio.get_running_loop().time() >= until:  # see `_note_wire`
+            lent.invalidate()
+            raise PoolExhausted("the database did not answer in time")
+        return lent
 
     async def answers(self) -> bool:
         """Whether the server can be asked anything right now."""

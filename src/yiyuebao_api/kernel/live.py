@@ -31,7 +31,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.kernel import secrets
-from yiyuebao_api.kernel.events import after_commit
+from yiyuebao_api.kernel.events import Transaction, after_commit
 from yiyuebao_api.kernel.ids import AccountId, RowId, SessionId
 
 CHANNEL = b"yiyuebao:live:"
@@ -94,7 +94,7 @@ class _Line:
 
 
 def tell(
-    tx: AsyncSession, accounts: Iterable[AccountId], frame: Mapping[str, Any], *, stream: str = "", seq: int = 0,
+    tx: Transaction, accounts: Iterable[AccountId], frame: Mapping[str, Any], *, stream: str = "", seq: int = 0,
     about: str = "",
 ) -> None:  # fmt: skip
     """Say a frame to the devices of `accounts` once this transaction has been committed; never fails.

@@ -20,14 +20,13 @@ from asyncmy import errors
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from sqlalchemy import Label, Select, literal_column, make_url, select, true
-from sqlalchemy.dialects.mysql.asyncmy import dialect as mysql
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from yiyuebao_api.kernel.wire import DIALECT, as_ours
+
 #: Prepared statements that one connection keeps.
 _PREPARED = 64
-_DIALECT: Any = mysql()
 _Processor = Callable[[Any], Any] | None
 
 
@@ -35,14 +34,14 @@ class Read:
     """A select of at most one row, or of several; its parameters are the `bindparam`s in it."""
 
     def __init__(self, wanted: Select[*tuple[Any, ...]]) -> None:
-        compiled = wanted.compile(dialect=_DIALECT)
+        compiled = wanted.compile(dialect=DIALECT)
         self.wanted, self.statement = wanted, str(compiled)
         self.names = tuple(str(column.key) for column in wanted.selected_columns)
         self._processors: tuple[_Processor, ...] = tuple(
-            column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in wanted.selected_columns
+            column.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for column in wanted.selected_columns
         )
         self._binds = tuple(
-            (name, compiled.params[name], compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+            (name, compiled.params[name], compiled.binds[name].type.dialect_impl(DIALECT).bind_processor(DIALECT))
             for name in compiled.positiontup or ()
         )
         self._behind: dict[Read, Read] = {}
@@ -96,8 +95,9 @@ class Readers:
     """The read-only connections of a process, handed out in the order of asking."""
 
     def __init__(
-        self, url: str, *, size: int, session: Callable[[bool], str], patience_s: float
-    ) -> None:
+        self, url: str, *, size: int, session: Callable[[bool], str], patience_s: float,
+        hear: Callable[[str, Sequence[Any]], object],
+    ) -> None:  # fmt: skip
         at = make_url(url)
         self._at: dict[str, Any] = {
             "host": at.host, "port": at.port or 3306, "user": at.username, "password": at.password or "",
@@ -105,12 +105,11 @@ class Readers:
         }  # fmt: skip
         self._session, self._patience = session, patience_s
         self._turn, self._free = asyncio.Semaphore(size), list[Any]()
-        self.listeners: list[Callable[[str, Sequence[Any]], object]] = []  # hear of every statement, as the engine's do
+        self._hear = hear
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The raw rows. Raises what SQLAlchemy would, PoolExhausted when no answer comes in time."""
-        for hear in self.listeners:
-            hear(statement, values)
+        self._hear(statement, values)
         try:
             async with asyncio.timeout(self._patience), self._turn:
                 while self._free:  # the one used last: the others' sockets may be cold
@@ -124,7 +123,7 @@ class Readers:
         except TimeoutError:
             raise PoolExhausted("the database did not answer in time") from None
         except (errors.Error, OSError) as error:
-            raise _as_ours(error) from error
+            raise as_ours(error) from error
 
     async def _ask(self, connection: Any, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The connection is kept only when it has answered: what was cut off in between may still be on its way."""
@@ -163,12 +162,6 @@ def _is_lost(error: BaseException) -> bool:
     """The connection is gone, as opposed to: the server answered with an error."""
     number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     return isinstance(error, OSError) or number == 0 or 2000 <= number < 3000 or number in (1053, 1077, 1080, 1927, 4031)
-
-
-def _as_ours(error: BaseException) -> BaseException:
-    """The driver's error as SQLAlchemy tells it, so that the house has one way to judge them."""
-    driver = error if isinstance(error, errors.Error) else errors.OperationalError(2006, "the connection is gone")
-    return DBAPIError.instance(None, None, driver, errors.Error, hide_parameters=True, dialect=_DIALECT)
 
 
 class Reader:
