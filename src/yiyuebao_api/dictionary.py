@@ -33,6 +33,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "holder_name": "张可悦", "horizon_days": 14, "hospital_name": "海口椰城人民医院", "id_no": "460106********4421",
     "PatientIn.id_no": "460106195404174421", "intro": "检查足背动脉、感觉与皮肤，处理胼胝与浅表破损，指导选鞋与修甲。",
     "issued_on": "2016-05-12", "item_code": "N05", "item_fee_fen": 8000, "kept_fen": 0, "last_error": "ProviderUnavailable",
+    "come_within_minutes": 120, "assign_before_start_minutes": 30,
     "last_seq": 17, "last_status": 200, "lat": 20.0268, "late_minutes": 30, "lead_minutes": 240, "liability_until": "2027-06-30",
     "licence_no": "201664651363", "LicenceOut.licence_no": "PDY00123-446010617A1001",
     "LicenceReviewOut.licence_no": "PDY00123-446010617A1001", "licence_valid_until": "2030-11-25",

@@ -15,7 +15,7 @@ from functools import partial
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.bookings import service as bookings
-from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
+from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused, StartMissed
 from yiyuebao_api.domains.catalogue.events import OfferChanged
 from yiyuebao_api.domains.clinicians import service as clinicians
 from yiyuebao_api.domains.clinicians.events import (
@@ -67,6 +67,7 @@ EVENTS: Mapping[type, Sequence[Listener]] = {
     RefundSucceeded: [settlements.note_refund, bookings.note_refund_succeeded, consultations.note_refund_succeeded],
     BookingCancelled: [visits.note_booking_ended],
     BookingRefused: [visits.note_booking_ended],
+    StartMissed: [visits.note_start_missed],
     SharesReleased: [],
     ClinicianWentOffline: [visits.note_clinician_offline],
     PaperRunsOut: [notices.note_paper_runs_out],
@@ -100,7 +101,7 @@ async def _expire(c: Context, work: Work) -> None:
     await bookings.expire_booking(c.begin, BookingId.parse(work.payload["id"]), now=clock.now())
 
 
-def _acceptance(run: Callable[..., Awaitable[None]]) -> Callable[[Context, Work], Awaitable[None]]:
+def _waiting(run: Callable[..., Awaitable[None]]) -> Callable[[Context, Work], Awaitable[None]]:
     async def job(c: Context, work: Work) -> None:
         by = datetime.fromisoformat(work.payload["by"])
         await run(c.begin, BookingId.parse(work.payload["id"]), by=by, now=clock.now())
@@ -149,8 +150,8 @@ JOBS: Mapping[str, Job[Context]] = {
     "payments.close": Job(_payment(payments.close_payment)),
     "payments.refund": Job(_refund),
     "bookings.expire": Job(_expire),
-    "bookings.remind_desk": Job(_acceptance(bookings.remind_desk)),
-    "bookings.end_unaccepted": Job(_acceptance(bookings.end_unaccepted)),
+    "bookings.remind": Job(_waiting(bookings.remind)),
+    "bookings.end_in_silence": Job(_waiting(bookings.end_in_silence)),
     "visits.confirm_silent": Job(_confirm),
     "settlements.release": Job(_release),
     "partners.deliver": Job(_deliver),
@@ -163,7 +164,7 @@ JOBS: Mapping[str, Job[Context]] = {
 
 #: A dead letter of these may go in the end: nobody waits for them. All others wait for a person.
 _FORGETTABLE = (
-    "partners.deliver", "bookings.remind_desk", "clinicians.read_photos", "privacy.export",
+    "partners.deliver", "bookings.remind", "clinicians.read_photos", "privacy.export",
 )  # fmt: skip
 
 

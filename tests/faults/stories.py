@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from tests.client import Api
 from tests.domains.files.conftest import objects
 from tests.faults.killing import CLAIMED
 from tests.scenes.accounts import make_account
-from tests.scenes.bookings import Customer, hold, make_customer, make_offer, pay, prepay, row_of, tap_pay
+from tests.scenes.bookings import Customer, accepted, hold, make_customer, make_offer, pay, prepay, row_of, tap_pay
 from tests.scenes.clinicians import make_clinician
 from tests.scenes.consultations import make_consultation, make_pair, paid, say
 from tests.scenes.files import uploaded
@@ -56,6 +56,8 @@ from yiyuebao_api.domains.schedules.models import Claim
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.models import Accrual, Posting
 from yiyuebao_api.domains.settlements.rules import AccrualState, PostingKind, payment_entries
+from yiyuebao_api.domains.visits.models import Visit
+from yiyuebao_api.domains.visits.rules import Stage
 from yiyuebao_api.gateways.payment import RefundReport, Transaction
 from yiyuebao_api.gateways.payment import RefundState as Told
 from yiyuebao_api.kernel import audit, clock, inbox
@@ -213,7 +215,7 @@ class PaidInSilence(Story):
 class NobodyAccepts(Story):
     """The desk is reminded once that a paid booking still waits."""
 
-    job = "bookings.remind_desk"
+    job = "bookings.remind"
     waits: ClassVar = timedelta(hours=23, minutes=30)
 
     async def scene(self) -> None:
@@ -233,8 +235,9 @@ class NobodyAccepts(Story):
 class NobodyAccepted(NobodyAccepts):
     """The hospital's silence is a refusal: everything is promised back once, the place is free, all are told once."""
 
-    job = "bookings.end_unaccepted"
+    job = "bookings.end_in_silence"
     waits: ClassVar = timedelta(hours=24, minutes=1)
+    called: ClassVar = "booking.unanswered"
 
     async def holds(self) -> None:
         for each in self.made:
@@ -243,9 +246,54 @@ class NobodyAccepted(NobodyAccepts):
         assert sorted(each.amount_fen for each in await self.rows(Refund)) == [row.total_fen] * 2
         assert [each.released_at is None for each in await self.rows(Claim)] == [False] * 2
         told = await self.told()
-        assert {kind: told[kind] for kind in ("booking.cancelled", "! booking.cancelled", "booking.unanswered")} == {
-            "booking.cancelled": 2, "! booking.cancelled": 2, "booking.unanswered": 2,
+        assert {kind: told[kind] for kind in ("booking.cancelled", "! booking.cancelled", self.called)} == {
+            "booking.cancelled": 2, "! booking.cancelled": 2, self.called: 2,
         }  # fmt: skip
+
+
+class NobodyAssigned(NobodyAccepted):
+    """Accepted and forgotten: it ends before the start, as if refused."""
+
+    called: ClassVar = "booking.unassigned"
+    after_start: ClassVar = timedelta(minutes=-29)
+    sends: ClassVar = False
+
+    async def scene(self) -> None:
+        await self.control.delete("/faults")
+        await self.control.post("/behaviour", json={"refund_delay_s": 0})
+        offered, _, booking = await accepted(self.api, self.context)
+        if self.sends:
+            nurse = await make_clinician(self.context.database, offered.hospital.id)
+            sent = {"booking_id": booking["id"], "clinician_id": str(nurse.id)}
+            assert (await offered.desk.post("/v1/hospital/visits", json=sent)).status_code == 201
+        await self.silence()
+        clock.move(datetime.fromisoformat(booking["starts_at"]) + self.after_start - clock.now())
+        self.made.append(booking["id"])
+
+
+class NobodyCame(NobodyAssigned):
+    """Assigned, and nobody set out: it ends, and nobody is sent any more."""
+
+    called: ClassVar = "booking.nobody_came"
+    after_start: ClassVar = timedelta(minutes=121)
+    sends: ClassVar = True
+
+    async def holds(self) -> None:
+        await super().holds()
+        assert {each.stage for each in await self.rows(Visit)} == {Stage.CANCELLED}
+        assert (await self.told())["visit.taken_back"] == 2
+
+
+class NobodyIsThere(NobodyAssigned):
+    """Half an hour late: the desk, the patient and who was sent are told once."""
+
+    job = "bookings.remind"
+    after_start: ClassVar = timedelta(minutes=31)
+    sends: ClassVar = True
+
+    async def holds(self) -> None:
+        assert {(await row_of(self.context.database, each)).state for each in self.made} == {BookingState.ASSIGNED}
+        assert (await self.told())["visit.late"] == 6
 
 
 # ── visits, settlements, consultations ───────────────────────────────────────────────────────────────────────────────
@@ -539,8 +587,8 @@ class BooksToCheck(Story):
 
 
 JOB_STORIES: list[type[Story]] = [
-    NotificationTaken, RefundTaken, NobodyPaid, PaidInSilence, NobodyAccepts, NobodyAccepted, DayOfSilence, WindowOver,
-    NobodyAnswered, PhotographsToRead, CopyAskedFor, AuthorityAsked,
+    NotificationTaken, RefundTaken, NobodyPaid, PaidInSilence, NobodyAccepts, NobodyAccepted, NobodyAssigned,
+    NobodyCame, NobodyIsThere, DayOfSilence, WindowOver, NobodyAnswered, PhotographsToRead, CopyAskedFor, AuthorityAsked,
 ]  # fmt: skip
 TIMER_STORIES: list[type[Story]] = [
     AuditToSeal, OldRows, UnusedFiles, OldCopies, OldExports, PapersRunOut, BooksToCheck,

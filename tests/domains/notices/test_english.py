@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 from sqlalchemy import select
@@ -46,17 +46,25 @@ async def test_both_languages_name_the_same_numbers(
     await paid(api, context, pair)
     cast = await make_cast(context, api)
     await cast.step(await cast.assign(), "depart", "arrive", "start", "finish")
+    await accepted(api, context)
+    late = await accepted(api, context)
+    sent = {"booking_id": late[2]["id"], "clinician_id": str((await make_clinician(context.database, late[0].hospital.id)).id)}
+    assert (await late[0].desk.post("/v1/hospital/visits", json=sent)).status_code == 201
     clock.move(timedelta(hours=23, minutes=30))
     await worker.drain()
     clock.move(timedelta(hours=1))
     await worker.drain()
+    for minutes in (-89, -29, 31, 121):
+        clock.move(datetime.fromisoformat(late[2]["starts_at"]) + timedelta(minutes=minutes) - clock.now())
+        await worker.drain()
     await worker.drain("payments.refund", early=True)
 
     rows = await told(context)
     kinds = {each.kind for each in rows}
     assert kinds >= {
         "booking.paid", "booking.accepted", "visit.assigned", "visit.taken_back", "booking.refused", "booking.cancelled",
-        "booking.accept_soon", "booking.unanswered", "consultation.paid", "consultation.unanswered",
+        "booking.accept_soon", "booking.unanswered", "booking.assign_soon", "booking.unassigned", "visit.late",
+        "booking.nobody_came", "consultation.paid", "consultation.unanswered",
         "consultation.refunded", "visit.departed", "visit.arrived", "visit.finished", "visit.confirmed", "refund.succeeded",
     }  # fmt: skip
     for each in rows:

@@ -17,6 +17,14 @@ class BookingCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class StartMissed:
+    """The visit should have begun a while ago, and nobody is there."""
+
+    booking_id: BookingId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BookingRefused:
     """The hospital cannot do it."""
 

@@ -74,8 +74,10 @@ class Booking(Model):
     policy: Mapped[dict[str, Any]] = mapped_column(JSON, comment="cancellation policy shown at booking time")
     payment_id: Mapped[PaymentId | None] = mapped_column(comment="the payment that counted")
     paid_at: Mapped[datetime | None] = mapped_column(comment="when it was paid")
-    accept_by: Mapped[datetime | None] = mapped_column(comment="until when the hospital accepts it; null until paid (RULE-64)")
-    desk_reminded_at: Mapped[datetime | None] = mapped_column(comment="when the desk was reminded of that; null: not yet")
+    act_by: Mapped[datetime | None] = mapped_column(
+        comment="until when the hospital takes its next step; null until paid (RULE-64, 67)"
+    )
+    reminded_at: Mapped[datetime | None] = mapped_column(comment="when somebody was reminded of that step; null: not yet")
     reschedules: Mapped[int] = mapped_column(comment="how often it was moved to another time (RULE-66)")
     refunded_fen: Mapped[Fen] = mapped_column(comment="refunds that arrived, fen")
     refund_due_fen: Mapped[Fen] = mapped_column(comment="refunds promised, fen; arrived when equal to refunded")

@@ -132,6 +132,8 @@ class Policy:
     accept_within_minutes: int = 1440
     accept_before_start_minutes: int = 120
     accept_reminder_minutes: int = 60
+    assign_before_start_minutes: int = 30
+    come_within_minutes: int = 120
 
     def as_row(self) -> dict[str, Any]:
         return asdict(self)
@@ -221,26 +223,46 @@ def unsigned(facts: Paid, arrived_at: datetime) -> Cancellation:
     return Cancellation(Fen(total - kept), kept, Keeping.UNSIGNED)
 
 
-#: However soon the visit is, the desk has that long to accept it, if it has not begun by then.
-ACCEPTED_IN_AT_LEAST = timedelta(minutes=10)
+# ── what the hospital is awaited for ─────────────────────────────────────────────────────────────────────────────────
+
+#: Its next step is due in these: to accept, to assign somebody, and that somebody sets out (at the hospital: checks in).
+AWAITED = (S.PAID, S.ACCEPTED, S.ASSIGNED)
+#: However soon the visit is, a step may take that long.
+AT_LEAST = timedelta(minutes=10)
 
 
-class Answer(NamedTuple):
-    """Until when a hospital answers for a paid booking, and when it is reminded."""
+class Due(NamedTuple):
+    """Until when a hospital takes its next step, and when somebody is reminded of it."""
 
     by: datetime
     remind_at: datetime
 
 
-def answer_due(policy: Policy, asked_at: datetime, starts_at: datetime) -> Answer:
-    """RULE-64: a while after it was paid or moved, at the latest some time before the visit, and never after its start.
+def due(policy: Policy, state: BookingState, since: datetime, starts_at: datetime) -> Due:
+    """When the step that is awaited `since` then must be done: RULE-64 for acceptance, RULE-67 for what follows.
 
-    Where the time is short the reminder comes when half of it is over.
+    Acceptance: a while after it was paid or moved, at the latest some time before the visit, and never after its start.
+    Assignment: some time before the start. Setting out: some time after it; the reminder comes when the patient may
+    cancel for nothing. Where the time to accept or assign is short the reminder comes when half of it is over.
     """
-    last = starts_at - timedelta(minutes=policy.accept_before_start_minutes)
-    by = min(asked_at + timedelta(minutes=policy.accept_within_minutes), last)
-    by = max(by, min(asked_at + ACCEPTED_IN_AT_LEAST, starts_at), asked_at)
-    return Answer(by, by - min(timedelta(minutes=policy.accept_reminder_minutes), (by - asked_at) / 2))
+    reminder = timedelta(minutes=policy.accept_reminder_minutes)
+    come_by = starts_at + timedelta(minutes=policy.come_within_minutes)
+    if state is S.ASSIGNED:
+        by = max(come_by, since + AT_LEAST)
+        return Due(by, min(by, max(starts_at + timedelta(minutes=policy.late_minutes), since + AT_LEAST)))
+    if state is S.ACCEPTED:
+        last = starts_at - timedelta(minutes=policy.assign_before_start_minutes)
+        by = max(last, min(since + AT_LEAST, come_by), since)
+    else:
+        last = starts_at - timedelta(minutes=policy.accept_before_start_minutes)
+        by = min(since + timedelta(minutes=policy.accept_within_minutes), last)
+        by = max(by, min(since + AT_LEAST, starts_at), since)
+    return Due(by, by - min(reminder, (by - since) / 2))
+
+
+def is_expected(state: BookingState, stage: VisitStage | None) -> bool:
+    """Whether somebody is to come and is not there yet, whether they set out or not."""
+    return state is S.ASSIGNED or (state is S.UNDER_WAY and stage is VisitStage.DEPARTED)
 
 
 def check_reschedule(policy: Policy, starts_at: datetime, times: int, now: datetime) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from yiyuebao_api.domains.bookings.models import Assessment, Booking, BookingMove, Review
 from yiyuebao_api.domains.bookings.rules import (
+    AWAITED,
     ActorKind,
     BilledLine,
     BookingState,
@@ -179,6 +180,8 @@ class PolicyOut(Out):
     late_fee_fen: Fen = Field(description="Kept when cancelled later, at most the visit fee.", examples=[0])
     late_minutes: int = Field(description="Full refund when nobody has come so many minutes after the start.")
     accept_within_minutes: int = Field(description="The hospital accepts so long after payment, or everything comes back.")
+    assign_before_start_minutes: int = Field(description="Nobody assigned so long before the start: everything comes back.")
+    come_within_minutes: int = Field(description="Nobody set out so long after the start: it ends, everything comes back.")
     words: str = Field(examples=["开始前 4 小时可免费取消；医护出发后取消，保留上门费与交通费；到达后不可自行取消。"])
 
     words_en: str = Field(examples=["Free until 4 hours before the start; after departure the call-out is kept."])
@@ -190,17 +193,23 @@ class PolicyOut(Out):
         words = (
             f"医院接单前取消或医院拒单，全额退款；支付后 {within:g} 小时内（最迟开始前 {before:g} 小时）未接单，自动全额退款；"
             f"开始前 {hours:g} 小时以上取消，全额退款；医护人员出发后取消，保留上门费与交通费；"
-            f"到达后不可自行取消，拒绝签署知情同意书的按出发后取消处理；医护迟到超过 {policy.late_minutes} 分钟，可全额退款取消。"
+            f"到达后不可自行取消，拒绝签署知情同意书的按出发后取消处理；医护迟到超过 {policy.late_minutes} 分钟，可全额退款取消；"
+            f"开始前 {policy.assign_before_start_minutes} 分钟仍未派人，"
+            f"或开始后 {policy.come_within_minutes} 分钟仍无人出发，自动全额退款。"
         )
         return cls(
             free_until_minutes=policy.free_until_minutes, late_fee_fen=Fen(policy.late_fee_fen),
-            late_minutes=policy.late_minutes, accept_within_minutes=policy.accept_within_minutes, words=words,
+            late_minutes=policy.late_minutes, accept_within_minutes=policy.accept_within_minutes,
+            assign_before_start_minutes=policy.assign_before_start_minutes,
+            come_within_minutes=policy.come_within_minutes, words=words,
             words_en=(
                 f"Everything comes back when the hospital refuses or has not accepted, and until {hours:g} hours before the "
                 f"start; what is not accepted {within:g} hours after payment, or {before:g} hours before the start, ends and "
                 "everything comes back; after departure the call-out and travel are kept; after arrival it cannot be cancelled by oneself, "
                 "and who refuses to sign the consent pays the call-out and travel; "
-                f"when nobody has come {policy.late_minutes} minutes after the start, everything comes back."
+                f"when nobody has come {policy.late_minutes} minutes after the start, you may cancel and everything comes back; when "
+                f"nobody is assigned {policy.assign_before_start_minutes} minutes before it, or has set out "
+                f"{policy.come_within_minutes} minutes after it, it ends and everything comes back."
             ),
         )  # fmt: skip
 
@@ -295,7 +304,9 @@ class BookingOut(Out):
     policy: PolicyOut
     payment_id: PaymentId | None
     paid_at: Moment | None
-    accept_by: Moment | None = Field(description="While it is `paid`: not accepted by then, it ends and all goes back.")
+    act_by: Moment | None = Field(
+        description="While `paid`, `accepted`, `assigned`: not accepted, assigned, set out by then, it ends and all goes back."
+    )
     refund_due_fen: Fen = Field(description="Promised back.")
     refunded_fen: Fen = Field(description="Arrived back.")
     created_at: Moment
@@ -317,7 +328,7 @@ class BookingOut(Out):
             lines=[LineOut(kind=line.kind, amount_fen=line.amount_fen) for line in lines], total_fen=booking.total_fen,
             hold_until=booking.hold_until, policy=PolicyOut.of(Policy.of(booking.policy)), payment_id=booking.payment_id,
             paid_at=booking.paid_at,
-            accept_by=booking.accept_by if booking.state is BookingState.PAID else None,
+            act_by=booking.act_by if booking.state in AWAITED else None,
             refund_due_fen=booking.refund_due_fen, refunded_fen=booking.refunded_fen,
             created_at=booking.created_at,
         )  # fmt: skip

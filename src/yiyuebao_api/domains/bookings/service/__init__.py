@@ -1,6 +1,6 @@
-"""Use cases of bookings, by noun: the offer, the money, the end, the course."""
+"""Use cases of bookings, by noun: the offer, the money, what is waited for, the course, the end."""
 
-from yiyuebao_api.domains.bookings.service.acceptance import accept_booking, end_unaccepted, remind_desk
+from yiyuebao_api.domains.bookings.service.acceptance import accept_booking
 from yiyuebao_api.domains.bookings.service.assessing import assess_booking, require_assessed, void_assessment
 from yiyuebao_api.domains.bookings.service.course import note_visit_stage, unassign
 from yiyuebao_api.domains.bookings.service.ending import (
@@ -20,6 +20,7 @@ from yiyuebao_api.domains.bookings.service.offer import Wish, create_booking, qu
 from yiyuebao_api.domains.bookings.service.proofs import list_proofs
 from yiyuebao_api.domains.bookings.service.reviews import answer_review, fold_review, review_booking
 from yiyuebao_api.domains.bookings.service.staff import accept_any_staff
+from yiyuebao_api.domains.bookings.service.waiting import end_in_silence, remind
 
 __all__ = [
     "Wish",
@@ -29,7 +30,7 @@ __all__ = [
     "assess_booking",
     "cancel_booking",
     "create_booking",
-    "end_unaccepted",
+    "end_in_silence",
     "end_unsigned",
     "expire_booking",
     "facts_of",
@@ -42,7 +43,7 @@ __all__ = [
     "quote_booking",
     "quote_cancellation",
     "refuse_booking",
-    "remind_desk",
+    "remind",
     "require_assessed",
     "reschedule_booking",
     "review_booking",

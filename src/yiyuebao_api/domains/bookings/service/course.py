@@ -10,6 +10,7 @@ from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import STATE_OF_STAGE, ActorKind, BookingState, VisitStage
 from yiyuebao_api.domains.bookings.service.ending import earn
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
+from yiyuebao_api.domains.bookings.service.waiting import await_hospital
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import AFTERWARDS, Basis
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId
@@ -48,6 +49,7 @@ async def note_visit_stage(
     """
     await move(tx, booking, STATE_OF_STAGE[stage], actor=actor, actor_id=actor_id, stage=stage, now=now)
     if stage is VisitStage.ASSIGNED:
+        await await_hospital(tx, booking, now=now)
         await tell_hospital(tx, booking, "booking.assigned", Words("已派单", "Somebody is assigned"), now=now, clinician_id=clinician_id)
     if stage in _TOLD:
         title, body = _TOLD[stage]
@@ -62,3 +64,4 @@ async def unassign(tx: AsyncSession, booking: Booking, *, reason: str, now: date
     """Nobody is assigned any more; the desk must find somebody else. The caller holds the booking's row lock."""
     await move(tx, booking, BookingState.ACCEPTED, actor=ActorKind.DESK, reason=reason, now=now)
     booking.visit_stage = None
+    await await_hospital(tx, booking, now=now)

@@ -1,4 +1,4 @@
-"""The ends of a booking: cancelled by the patient, refused by the hospital or by its silence, expired unpaid."""
+"""The ends of a booking: cancelled by the patient, refused by the hospital, expired unpaid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from yiyuebao_api.domains.bookings.rules import (
     refusal,
     unsigned,
 )
-from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer, when
+from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_payer
 from yiyuebao_api.domains.grants import service as grants
 from yiyuebao_api.domains.grants.rules import Basis
 from yiyuebao_api.domains.schedules import service as schedules
@@ -69,7 +69,7 @@ async def cancel_booking(
         return booking
     outcome = cancellation(await facts_of(tx, booking, now), now)
     await move(tx, booking, BookingState.CANCELLED, actor=ActorKind.PATIENT, actor_id=account_id, reason=reason, now=now)
-    await _end(tx, booking, outcome.refund_fen, cause="cancelled", reason="预约取消退款", now=now)
+    await wind_up(tx, booking, outcome.refund_fen, cause="cancelled", reason="预约取消退款", now=now)
     if outcome.kept_fen:
         await earn(tx, booking, now=now)
     await announce(tx, BookingCancelled(booking.id, now))
@@ -95,7 +95,7 @@ async def refuse_booking(
         return booking
     outcome = refusal(await facts_of(tx, booking, now))
     await move(tx, booking, BookingState.REFUSED, actor=ActorKind.DESK, actor_id=account_id, reason=reason, now=now)
-    await _end(tx, booking, outcome.refund_fen, cause="refused", reason="医院拒单退款", now=now)
+    await wind_up(tx, booking, outcome.refund_fen, cause="refused", reason="医院拒单退款", now=now)
     await announce(tx, BookingRefused(booking.id, now))
     title = Words("已拒单", "Booking refused")
     await tell_hospital(tx, booking, "booking.cancelled", title, now=now, reason="hospital-refused")
@@ -118,7 +118,7 @@ async def end_unsigned(
     outcome = unsigned(await facts_of(tx, booking, now), arrived_at)
     words = f"患者拒绝签署知情同意书：{reason}"[:200]
     await move(tx, booking, BookingState.CANCELLED, actor=ActorKind.CLINICIAN, actor_id=account_id, reason=words, now=now)
-    await _end(tx, booking, outcome.refund_fen, cause="unsigned", reason="未签署知情同意书退款", now=now)
+    await wind_up(tx, booking, outcome.refund_fen, cause="unsigned", reason="未签署知情同意书退款", now=now)
     if outcome.kept_fen:
         await earn(tx, booking, now=now)
     await announce(tx, BookingCancelled(booking.id, now))
@@ -134,24 +134,6 @@ async def end_unsigned(
     )
     await tell_payer(tx, booking, "booking.unsigned", Words("服务已结束", "The visit has ended"), body, now)
     return outcome
-
-
-async def refuse_in_silence(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
-    """The hospital did not answer in time: as if it had refused (RULE-64). The caller holds the row's lock."""
-    outcome = refusal(await facts_of(tx, booking, now))
-    reason = "医院超时未接单"
-    await move(tx, booking, BookingState.REFUSED, actor=ActorKind.SYSTEM, reason=reason, now=now)
-    await _end(tx, booking, outcome.refund_fen, cause="unanswered", reason="医院超时未接单退款", now=now)
-    await announce(tx, BookingRefused(booking.id, now))
-    title, start = Words("超时未接单，已自动取消", "Not accepted in time: ended"), when(booking)
-    await tell_hospital(tx, booking, "booking.cancelled", title, now=now, reason="not-accepted-in-time")
-    body = Words(
-        f"很抱歉，医院未在规定时间内接单：{booking.service_name}，{start.zh}。"
-        f"订单 {booking.order_no} 全额 {yuan(outcome.refund_fen)} 将原路退回。",
-        f"We are sorry, the hospital did not accept in time: {booking.service_name}, {start.en}. "
-        f"Order {booking.order_no}: all of {yuan(outcome.refund_fen)} goes back to your WeChat.",
-    )
-    await tell_payer(tx, booking, "booking.unanswered", Words("医院未及时接单", "No answer in time"), body, now)
 
 
 async def expire_booking(begin: Begin, booking_id: BookingId, *, now: datetime) -> None:
@@ -181,7 +163,7 @@ async def earn(tx: AsyncSession, booking: Booking, *, now: datetime) -> None:
     )  # fmt: skip
 
 
-async def _end(tx: AsyncSession, booking: Booking, refund: Fen, *, cause: str, reason: str, now: datetime) -> None:
+async def wind_up(tx: AsyncSession, booking: Booking, refund: Fen, *, cause: str, reason: str, now: datetime) -> None:
     """Give the place back, and the money; nobody may see the patient by right of this booking any more."""
     await grants.close_grants(tx, basis=Basis.BOOKING, subject=booking.id, now=now)
     await schedules.release_claim(tx, booking.claim_id, now=now)

@@ -12,9 +12,9 @@ from yiyuebao_api.domains.bookings import queries
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import BookingExpired
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState, effective
-from yiyuebao_api.domains.bookings.service.acceptance import await_acceptance
 from yiyuebao_api.domains.bookings.service.ending import require_state
 from yiyuebao_api.domains.bookings.service.telling import move, tell_hospital, tell_of_refund, tell_payer, when
+from yiyuebao_api.domains.bookings.service.waiting import await_hospital
 from yiyuebao_api.domains.catalogue.problems import ServiceNotOffered
 from yiyuebao_api.domains.consents.queries import require_consents
 from yiyuebao_api.domains.consents.rules import Purpose
@@ -103,7 +103,7 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
     )  # fmt: skip
     reason = "支付较晚，号源仍有，已保留" if late else None
     await move(tx, booking, BookingState.PAID, actor=ActorKind.SYSTEM, reason=reason, now=event.at)
-    await await_acceptance(tx, booking, now=event.at)
+    await await_hospital(tx, booking, now=event.at)
     await tell_hospital(tx, booking, "booking.paid", Words("新预约", "New booking"), now=event.at)
     start = when(booking)
     body = Words(

@@ -23,6 +23,7 @@ from yiyuebao_api.domains.bookings.problems import (
     TooManyHolds,
 )
 from yiyuebao_api.domains.bookings.rules import (
+    AWAITED,
     ActorKind,
     BookingState,
     Policy,
@@ -32,11 +33,11 @@ from yiyuebao_api.domains.bookings.rules import (
     missing_proofs,
     screen,
 )
-from yiyuebao_api.domains.bookings.service.acceptance import await_acceptance
 from yiyuebao_api.domains.bookings.service.ending import RESCHEDULABLE, require_state
 from yiyuebao_api.domains.bookings.service.proofs import require_proof
 from yiyuebao_api.domains.bookings.service.staff import require_staff
 from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
+from yiyuebao_api.domains.bookings.service.waiting import await_hospital
 from yiyuebao_api.domains.catalogue import rules as catalogue
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
 from yiyuebao_api.domains.catalogue.queries import require_offer, require_version
@@ -181,8 +182,8 @@ async def reschedule_booking(
     booking.claim_id, booking.starts_at, booking.ends_at = claim_id, claim.starts_at, new_end
     booking.reschedules += 1
     note(tx, booking, booking.state, booking.state, actor=ActorKind.PATIENT, actor_id=account_id, reason="改期", now=now)
-    if booking.state is BookingState.PAID:
-        await await_acceptance(tx, booking, now=now)
+    if booking.state in AWAITED:
+        await await_hospital(tx, booking, now=now)
     if booking.paid_at is not None:
         await tell_hospital(tx, booking, "booking.rescheduled", Words("患者改期", "Time changed"), now=now)
     await tx.flush()
@@ -223,6 +224,7 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
         accept_within_minutes=business.accept_within_minutes,
         accept_before_start_minutes=business.accept_before_start_minutes,
         accept_reminder_minutes=business.accept_reminder_minutes,
+        assign_before_start_minutes=business.assign_before_start_minutes, come_within_minutes=business.come_within_minutes,
     )  # fmt: skip
     ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
     return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy, review, proofs)
@@ -255,6 +257,6 @@ def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, 
         contact={"name": patient.name, "phone": patient.phone}, note=wish.told.note,
         screening=wish.told.as_row(offer.review), staff_sex=wish.staff_sex, starts_at=wish.starts_at,
         ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
-        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, accept_by=None,
-        desk_reminded_at=None, reschedules=0, refunded_fen=Fen(0), refund_due_fen=Fen(0), created_at=now,
+        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, act_by=None,
+        reminded_at=None, reschedules=0, refunded_fen=Fen(0), refund_due_fen=Fen(0), created_at=now,
     )  # fmt: skip

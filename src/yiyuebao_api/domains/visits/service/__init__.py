@@ -7,6 +7,7 @@ from yiyuebao_api.domains.visits.service.assignment import (
     list_candidates,
     note_booking_ended,
     note_clinician_offline,
+    note_start_missed,
     reassign_visit,
     unassign_visit,
 )
@@ -24,6 +25,7 @@ from yiyuebao_api.domains.visits.service.steps import (
 __all__ = [
     "CONFIRM_SILENT", "Candidate", "arrive_visit", "assign_visit", "check_in_visit", "confirm_silent",
     "confirm_visit", "depart_visit", "finish_visit", "list_candidates", "note_booking_ended", "note_clinician_offline",
+    "note_start_missed",
     "reassign_visit", "refuse_agreement", "show_agreement", "show_page_to_clinician", "show_to_clinician", "show_to_desk",
     "show_visit_code",
     "sign_agreement", "start_visit", "unassign_visit",

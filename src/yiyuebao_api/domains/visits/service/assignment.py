@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused
+from yiyuebao_api.domains.bookings.events import BookingCancelled, BookingRefused, StartMissed
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.queries import lock_booking, require_hospital_booking
 from yiyuebao_api.domains.bookings.rules import ActorKind, BookingState
 from yiyuebao_api.domains.bookings.service import require_assessed, unassign
+from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.clinicians.events import ClinicianWentOffline
 from yiyuebao_api.domains.clinicians.models import Clinician
 from yiyuebao_api.domains.clinicians.queries import list_staff, lock_person, require_clinician_of
@@ -137,6 +138,20 @@ async def note_booking_ended(tx: AsyncSession, event: BookingCancelled | Booking
     await _tell_taken_back(tx, visit, booking, now=event.at)
     visit.cancelled_at = event.at
     await move(tx, visit, booking, Stage.CANCELLED, Actor(ActorKind.SYSTEM), now=event.at, reason=reason)
+
+
+async def note_start_missed(tx: AsyncSession, event: StartMissed) -> None:
+    """Who was sent hears that they are waited for. The announcer holds the booking's row lock."""
+    visit = await queries.lock_visit_of(tx, event.booking_id)
+    if visit is None or visit.place is not Place.HOME or visit.stage not in (Stage.ASSIGNED, Stage.DEPARTED):
+        return
+    start = when(visit.starts_at)
+    body = Words(
+        f"您 {start.zh} 的任务已过开始时间，请尽快前往并登记；无法前往请立即联系医院。",
+        f"You are waited for since {start.en}: go and record it, or call the hospital at once if you cannot.",
+    )
+    title = Words("患者正在等待", "You are waited for")
+    await tell_account(tx, visit.clinician_account_id, "visit.late", title=title, body=body, subject=visit.id, now=event.at)
 
 
 async def note_clinician_offline(tx: AsyncSession, event: ClinicianWentOffline) -> None:
