@@ -315,16 +315,16 @@ async def test_the_next_free_time_of_many_items_in_few_selects(database: Databas
     for day in range(3):  # the first four days are sold out: the first has passed already
         await take(database, need(full), starts_at=NINE + timedelta(days=day - 1))
     async with database.begin() as tx:
-        found = await next_free(tx, [free[0].id, full[0].id, never[0].id], place=Place.HOME, now=NOW, horizon_days=14)
-    assert shanghai(found[free[0].id]) == "2026-11-23 14:00"
-    assert shanghai(found[full[0].id]) == "2026-11-27 09:00"
-    assert never[0].id not in found
+        found = await next_free(tx, [each[0].id.bytes for each in (free, full, never)], place=Place.HOME, now=NOW, horizon_days=14)
+    assert shanghai(found[free[0].id.bytes]) == "2026-11-23 14:00"
+    assert shanghai(found[full[0].id.bytes]) == "2026-11-27 09:00"
+    assert never[0].id.bytes not in found
     async with database.begin() as tx:
         assert await next_free(tx, [], place=None, now=NOW, horizon_days=14) == {}
         narrowed = await next_free(
-            tx, [free[0].id], place=None, now=NOW, horizon_days=14, first=at(DAY, "10:30"), last=at(DAY, "11:30")
+            tx, [free[0].id.bytes], place=None, now=NOW, horizon_days=14, first=at(DAY, "10:30"), last=at(DAY, "11:30")
         )
-        assert shanghai(narrowed[free[0].id]) == "2026-11-25 11:00"
+        assert shanghai(narrowed[free[0].id.bytes]) == "2026-11-25 11:00"
 
 
 async def test_counting_reads_one_range_of_one_index(database: Database) -> None:

@@ -16,7 +16,7 @@ from yiyuebao_api.domains.schedules.rules import (
     Change,
     Crew,
     ExceptionKind,
-    Need,
+    Fit,
     Shift,
     Window,
     busy_of,
@@ -30,18 +30,18 @@ from yiyuebao_api.domains.schedules.rules import (
     room,
     seats_again,
     slot_at,
-    slots_of_day,
+    slots_of,
     windows_of,
 )
-from yiyuebao_api.kernel.ids import ClinicianId, PoolId, ServiceId
+from yiyuebao_api.kernel.ids import ClinicianId, PoolId
 
 DAY = date(2026, 11, 25)  # a Wednesday
 BEFORE = datetime(2026, 11, 20, tzinfo=UTC)
 NURSE, OTHER = ClinicianId.new(), ClinicianId.new()
 
 
-def make_need(duration: int = 60, before: int = 0, after: int = 0, lead: int = 0, **season: date) -> Need:
-    return Need(ServiceId.new(), duration, before, after, lead, **season)
+def make_fit(duration: int = 60, before: int = 0, after: int = 0, lead: int = 0, **season: date) -> Fit:
+    return Fit(duration, before, after, lead, **season)
 
 
 def make_crew(*windows: Window, capacity: int = 1, lead: int = 0, horizon: int = 60, **more: object) -> Crew:
@@ -55,51 +55,52 @@ def hours(start: str, end: str, step: int = 60, capacity: int | None = None) -> 
 
 
 def listed(
-    crew: Crew, need: Need, taken: list[Busy] | None = None, day: date = DAY, now: datetime = BEFORE
+    crew: Crew, fit: Fit, taken: list[Busy] | None = None, day: date = DAY, now: datetime = BEFORE
 ) -> dict[str, int]:
-    return {shanghai(slot.starts_at)[-5:]: slot.left for slot in slots_of_day(crew, need, day, taken or [], now)}
+    slots = slots_of(crew, fit, [day], {(crew.pool_id, day): taken or []}, now)
+    return {shanghai(slot.starts_at)[-5:]: slot.left for slot in slots}
 
 
 def test_a_visit_ends_before_the_window_does() -> None:
-    assert listed(make_crew(hours("08:00", "12:00")), make_need(90)) == {"08:00": 1, "09:00": 1, "10:00": 1}
+    assert listed(make_crew(hours("08:00", "12:00")), make_fit(90)) == {"08:00": 1, "09:00": 1, "10:00": 1}
 
 
 def test_buffers_reach_outside_opening_hours_but_take_room() -> None:
-    crew, need = make_crew(hours("08:00", "12:00")), make_need(60, before=30, after=30)
-    assert listed(crew, need) == {"08:00": 1, "09:00": 1, "10:00": 1, "11:00": 1}
+    crew, fit = make_crew(hours("08:00", "12:00")), make_fit(60, before=30, after=30)
+    assert listed(crew, fit) == {"08:00": 1, "09:00": 1, "10:00": 1, "11:00": 1}
     taken = [Busy(8 * 60 - 30, 9 * 60 + 30)]
-    assert listed(crew, need, taken) == {"08:00": 0, "09:00": 0, "10:00": 1, "11:00": 1}
+    assert listed(crew, fit, taken) == {"08:00": 0, "09:00": 0, "10:00": 1, "11:00": 1}
 
 
 def test_different_buffers_before_and_after() -> None:
     crew = make_crew(hours("08:00", "14:00"))
     taken = [Busy(10 * 60, 11 * 60)]
-    assert listed(crew, make_need(60, before=60), taken)["11:00"] == 0
-    assert listed(crew, make_need(60, before=60), taken)["09:00"] == 1
-    assert listed(crew, make_need(60, after=60), taken)["11:00"] == 1
-    assert listed(crew, make_need(60, after=60), taken)["09:00"] == 0
+    assert listed(crew, make_fit(60, before=60), taken)["11:00"] == 0
+    assert listed(crew, make_fit(60, before=60), taken)["09:00"] == 1
+    assert listed(crew, make_fit(60, after=60), taken)["11:00"] == 1
+    assert listed(crew, make_fit(60, after=60), taken)["09:00"] == 0
 
 
 def test_nothing_crosses_midnight() -> None:
     crew = make_crew(hours("00:00", "24:00"))
-    assert list(listed(crew, make_need(60)))[-1] == "23:00"
-    assert list(listed(crew, make_need(60, after=1)))[-1] == "22:00"
-    assert next(iter(listed(crew, make_need(60, before=1)))) == "01:00"
+    assert list(listed(crew, make_fit(60)))[-1] == "23:00"
+    assert list(listed(crew, make_fit(60, after=1)))[-1] == "22:00"
+    assert next(iter(listed(crew, make_fit(60, before=1)))) == "01:00"
 
 
 def test_lead_time_is_the_longer_one_and_counts_from_now() -> None:
     crew = make_crew(hours("08:00", "18:00"), lead=60)
-    assert next(iter(listed(crew, make_need(lead=240), now=at(DAY, "08:00")))) == "12:00"
-    assert next(iter(listed(crew, make_need(lead=0), now=at(DAY, "08:00")))) == "09:00"
-    assert next(iter(listed(crew, make_need(lead=0), now=at(DAY, "08:01")))) == "10:00"
-    assert listed(crew, make_need(lead=240), now=at(DAY, "20:30")) == {}
+    assert next(iter(listed(crew, make_fit(lead=240), now=at(DAY, "08:00")))) == "12:00"
+    assert next(iter(listed(crew, make_fit(lead=0), now=at(DAY, "08:00")))) == "09:00"
+    assert next(iter(listed(crew, make_fit(lead=0), now=at(DAY, "08:01")))) == "10:00"
+    assert listed(crew, make_fit(lead=240), now=at(DAY, "20:30")) == {}
 
 
 def test_the_horizon_counts_days_in_shanghai() -> None:
     crew = make_crew(hours("08:00", "09:00"), horizon=14)
     late = at(DAY - timedelta(days=14), "00:01")
-    assert listed(crew, make_need(), now=late) == {"08:00": 1}
-    assert listed(crew, make_need(), now=late - timedelta(minutes=2)) == {}
+    assert listed(crew, make_fit(), now=late) == {"08:00": 1}
+    assert listed(crew, make_fit(), now=late - timedelta(minutes=2)) == {}
 
 
 @pytest.mark.parametrize(
@@ -107,59 +108,59 @@ def test_the_horizon_counts_days_in_shanghai() -> None:
     [(DAY, DAY, True), (None, DAY - timedelta(1), False), (DAY + timedelta(1), None, False)],
 )
 def test_season_includes_both_its_days(first: date | None, last: date | None, offered: bool) -> None:
-    need = make_need(season_from=first, season_until=last)  # type: ignore[arg-type]
-    assert bool(listed(make_crew(hours("08:00", "09:00")), need)) is offered
+    fit = make_fit(season_from=first, season_until=last)  # type: ignore[arg-type]
+    assert bool(listed(make_crew(hours("08:00", "09:00")), fit)) is offered
 
 
 def test_exceptions_close_and_open_and_the_later_wins() -> None:
     closed = Change(ExceptionKind.CLOSED, 9 * 60, 11 * 60, 60, None)
     opened = Change(ExceptionKind.OPEN, 10 * 60 + 30, 12 * 60, 30, 5)
     crew = make_crew(hours("08:00", "12:00"), changes={DAY: (closed, opened)})
-    assert listed(crew, make_need(30)) == {"08:00": 1, "10:30": 5, "11:00": 5, "11:30": 5}
+    assert listed(crew, make_fit(30)) == {"08:00": 1, "10:30": 5, "11:00": 5, "11:30": 5}
     crew = make_crew(hours("08:00", "12:00"), changes={DAY: (opened, closed)})
-    assert listed(crew, make_need(30)) == {"08:00": 1, "11:00": 5, "11:30": 5}
-    assert listed(crew, make_need(30), day=DAY + timedelta(1))["09:00"] == 1
+    assert listed(crew, make_fit(30)) == {"08:00": 1, "11:00": 5, "11:30": 5}
+    assert listed(crew, make_fit(30), day=DAY + timedelta(1))["09:00"] == 1
 
 
 def test_what_is_left_of_a_cut_window_keeps_its_grid() -> None:
     closed = Change(ExceptionKind.CLOSED, 8 * 60 + 10, 9 * 60 + 10, 60, None)
     crew = make_crew(hours("08:00", "12:00", step=40), changes={DAY: (closed,)})
-    assert list(listed(crew, make_need(20))) == ["09:20", "10:00", "10:40", "11:20"]
+    assert list(listed(crew, make_fit(20))) == ["09:20", "10:00", "10:40", "11:20"]
 
 
 def test_a_roster_limits_places_to_the_people_on_duty() -> None:
     shifts = (Shift(NURSE, 2, 8 * 60, 12 * 60, 8), Shift(OTHER, 2, 10 * 60, 14 * 60, 8))
     crew = make_crew(hours("08:00", "14:00"), capacity=5, shifts=shifts)
-    assert listed(crew, make_need()) == {"08:00": 1, "09:00": 1, "10:00": 2, "11:00": 2, "12:00": 1, "13:00": 1}
-    assert set(listed(crew, make_need(), day=DAY + timedelta(1)).values()) == {0}
+    assert listed(crew, make_fit()) == {"08:00": 1, "09:00": 1, "10:00": 2, "11:00": 2, "12:00": 1, "13:00": 1}
+    assert set(listed(crew, make_fit(), day=DAY + timedelta(1)).values()) == {0}
 
 
 def test_leave_takes_a_person_off_duty() -> None:
     shifts = (Shift(NURSE, 2, 8 * 60, 12 * 60, 8),)
     away = (Away(NURSE, at(DAY, "09:30"), at(DAY, "10:00")),)
     crew = make_crew(hours("08:00", "12:00"), shifts=shifts, away=away)
-    assert listed(crew, make_need()) == {"08:00": 1, "09:00": 0, "10:00": 1, "11:00": 1}
+    assert listed(crew, make_fit()) == {"08:00": 1, "09:00": 0, "10:00": 1, "11:00": 1}
 
 
 def test_a_day_holds_no_more_visits_than_its_people_make() -> None:
     shifts = (Shift(NURSE, 2, 8 * 60, 12 * 60, 2),)
     crew = make_crew(hours("08:00", "12:00"), capacity=3, shifts=shifts)
-    assert set(listed(crew, make_need(), [Busy(480, 540)]).values()) == {0, 1}
-    assert set(listed(crew, make_need(), [Busy(480, 540), Busy(540, 600)]).values()) == {0}
+    assert set(listed(crew, make_fit(), [Busy(480, 540)]).values()) == {0, 1}
+    assert set(listed(crew, make_fit(), [Busy(480, 540), Busy(540, 600)]).values()) == {0}
 
 
 def test_a_slot_can_only_be_taken_where_it_is_listed() -> None:
-    crew, need = make_crew(hours("08:00", "12:00")), make_need()
-    assert slot_at(crew, need, at(DAY, "09:00"), [], BEFORE) is not None
-    assert slot_at(crew, need, at(DAY, "09:30"), [], BEFORE) is None
-    assert slot_at(crew, need, at(DAY, "12:00"), [], BEFORE) is None
-    assert slot_at(crew, need, at(DAY, "09:00") + timedelta(seconds=1), [], BEFORE) is None
+    crew, fit = make_crew(hours("08:00", "12:00")), make_fit()
+    assert slot_at(crew, fit, at(DAY, "09:00"), {}, BEFORE) is not None
+    assert slot_at(crew, fit, at(DAY, "09:30"), {}, BEFORE) is None
+    assert slot_at(crew, fit, at(DAY, "12:00"), {}, BEFORE) is None
+    assert slot_at(crew, fit, at(DAY, "09:00") + timedelta(seconds=1), {}, BEFORE) is None
 
 
 def test_an_inactive_pool_offers_nothing() -> None:
     crew = make_crew(hours("08:00", "12:00"))
     off = Crew(crew.pool_id, 1, 0, 60, False, crew.week)
-    assert listed(off, make_need()) == {}
+    assert listed(off, make_fit()) == {}
 
 
 def test_seating_again_asks_for_room_hours_and_future_but_no_lead() -> None:
@@ -247,22 +248,22 @@ def test_selling_what_is_listed_never_oversells(data: st.DataObject) -> None:
         capacity=capacity,
     )
     items = [
-        make_need(data.draw(st.integers(10, 120)), data.draw(st.integers(0, 60)), data.draw(st.integers(0, 60)))
+        make_fit(data.draw(st.integers(10, 120)), data.draw(st.integers(0, 60)), data.draw(st.integers(0, 60)))
         for _ in range(3)
     ]
     taken: list[Busy] = []
     for _ in range(25):
-        need = data.draw(st.sampled_from(items))
-        free = [slot for slot in slots_of_day(crew, need, DAY, taken, BEFORE) if slot.left]
+        fit = data.draw(st.sampled_from(items))
+        free = [slot for slot in slots_of(crew, fit, [DAY], {(crew.pool_id, DAY): taken}, BEFORE) if slot.left]
         if not free:
             continue
         slot = data.draw(st.sampled_from(free))
-        assert slot_at(crew, need, slot.starts_at, taken, BEFORE) == slot
+        assert slot_at(crew, fit, slot.starts_at, {(crew.pool_id, DAY): taken}, BEFORE) == slot
         taken.append(
             busy_of(
                 DAY,
-                slot.starts_at - timedelta(minutes=need.buffer_before_min),
-                slot.ends_at + timedelta(minutes=need.buffer_after_min),
+                slot.starts_at - timedelta(minutes=fit.buffer_before_min),
+                slot.ends_at + timedelta(minutes=fit.buffer_after_min),
             )
         )
     windows = windows_of(crew, DAY)
@@ -284,9 +285,9 @@ def test_days_and_moments_agree(seconds: int, minute: int) -> None:
 def test_a_client_in_a_zone_with_summer_time_sees_the_same_slots(zone: str) -> None:
     """The zone of a client's moment changes nothing, not even on the night its clocks change."""
     for day in (date(2026, 3, 8), date(2026, 3, 29), date(2026, 10, 25), date(2026, 11, 1), date(2026, 9, 27)):
-        crew, need = make_crew(hours("00:00", "24:00")), make_need()
+        crew, fit = make_crew(hours("00:00", "24:00")), make_fit()
         early = moment_of(day, 0) - timedelta(days=3)
-        for slot in slots_of_day(crew, need, day, [], early):
+        for slot in slots_of(crew, fit, [day], {}, early):
             there = slot.starts_at.astimezone(ZoneInfo(zone))
-            assert slot_at(crew, need, there, [], early) == slot
-        assert len(list(slots_of_day(crew, need, day, [], early))) == 24
+            assert slot_at(crew, fit, there, {}, early) == slot
+        assert len(list(slots_of(crew, fit, [day], {}, early))) == 24

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.mysql import insert
@@ -31,7 +31,7 @@ from yiyuebao_api.domains.schedules.rules import (
     Change,
     Crew,
     ExceptionKind,
-    Need,
+    Fit,
     Shift,
     Window,
     busy_of,
@@ -167,6 +167,13 @@ class Draw:
     version: int
 
 
+class Asked(NamedTuple):
+    """What an item asks of a pool."""
+
+    draw: Draw
+    fit: Fit
+
+
 async def draws_of(
     tx: AsyncSession, service_ids: Sequence[ServiceId], place: Place | None
 ) -> dict[ServiceId, list[Draw]]:
@@ -191,40 +198,36 @@ async def draw_of(tx: AsyncSession, pool_id: PoolId) -> Draw | None:
 
 
 _REACH = (
-    "SELECT s.id, v.duration_min, v.buffer_before_min, v.buffer_after_min, v.lead_minutes,"
-    " v.season_from, v.season_until, d.pool_id, p.version, d.place FROM service s JOIN service_version v ON v.id = s.current"
+    "SELECT s.id, d.place, d.pool_id, p.version, v.duration_min, v.buffer_before_min, v.buffer_after_min,"
+    " v.lead_minutes, v.season_from, v.season_until FROM service s JOIN service_version v ON v.id = s.current"
     " JOIN pool_service d ON d.service_id = s.id JOIN pool p ON p.id = d.pool_id WHERE s.id IN ({0})"
 )
 
 
 async def reach_of(
-    tx: Asks, service_ids: Sequence[ServiceId], place: Place | None, *, not_at_home: Container[ServiceId] = ()
-) -> dict[ServiceId, tuple[Need, list[Draw]]]:
-    """What the published versions of some items ask of a schedule, and their pools for one place or for all."""
-    parameters: list[Any] = padded([each.bytes for each in service_ids])
+    tx: Asks, service_ids: Sequence[bytes], place: Place | None, *, not_at_home: Container[bytes] = ()
+) -> dict[Asked, list[bytes]]:
+    """What the published versions of some items ask of which pools, for one place or for all; most items of a pool ask
+    the same."""
+    found: dict[Asked, list[bytes]] = {}
+    if not service_ids:
+        return found
+    parameters: list[Any] = padded(service_ids)
     statement = _REACH.format(_holders(parameters))
     if place is not None:
         statement, parameters = statement + " AND d.place = %s", [*parameters, place.value]
-    found: dict[ServiceId, tuple[Need, list[Draw]]] = {}
-    for row in await rows_of(tx, statement, parameters):
-        need = _need(*row[:7])
-        if row[9] == _HOME and need.service_id in not_at_home:
-            continue
-        found.setdefault(need.service_id, (need, []))[1].append(_draw(row[7], row[8]))
+    for service_id, at, *asked in await rows_of(tx, statement, parameters):
+        if at != _HOME or service_id not in not_at_home:
+            found.setdefault(_asked(*asked), []).append(service_id)
     return found
 
 
 _HOME = Place.HOME.value
 
 
-@lru_cache(maxsize=20_000)  # the same few thousand items are looked at all day; an edit makes another row
-def _need(service_id: bytes, *rest: Any) -> Need:
-    return Need(ServiceId.of(service_id), *rest)
-
-
-@lru_cache(maxsize=20_000)
-def _draw(pool_id: bytes, version: int) -> Draw:
-    return Draw(PoolId.of(pool_id), version)
+@lru_cache(maxsize=20_000)  # the same few thousand are looked at all day; an edit makes another row
+def _asked(pool_id: bytes, version: int, *fit: Any) -> Asked:
+    return Asked(Draw(PoolId.of(pool_id), version), Fit(*fit))
 
 
 def _holders(values: Sequence[Any]) -> str:

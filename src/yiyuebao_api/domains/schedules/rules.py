@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Protocol
+from math import ceil
+from typing import NamedTuple, Protocol
 
 from yiyuebao_api.domains.catalogue.rules import in_season
 from yiyuebao_api.kernel.clock import SHANGHAI
@@ -33,11 +34,9 @@ class ExceptionKind(StrEnum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a visit for one service asks of a schedule, in minutes; the buffers are busy time around the visit."""
+class Fit(NamedTuple):
+    """What decides into which slots a visit fits: minutes, the buffers being busy time around it, and its season."""
 
-    service_id: ServiceId
     duration_min: int
     buffer_before_min: int
     buffer_after_min: int
@@ -45,13 +44,12 @@ class Need:
     season_from: date | None = None
     season_until: date | None = None
 
-    @property
-    def shape(self) -> tuple[object, ...]:
-        """Equal for items that fit into the same slots."""
-        return (
-            self.duration_min, self.buffer_before_min, self.buffer_after_min, self.lead_minutes, self.season_from,
-            self.season_until,
-        )  # fmt: skip
+
+class Need(NamedTuple):
+    """What a visit for one service asks of a schedule."""
+
+    service_id: ServiceId
+    fit: Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +126,7 @@ class Crew:
     changes: Mapping[date, tuple[Change, ...]] = field(default_factory=dict)
     shifts: tuple[Shift, ...] = ()
     away: tuple[Away, ...] = ()
+    days: dict[date, Hours] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +136,10 @@ class Busy:
     start: int
     end: int
     claims: int = 1
+
+
+#: The live claims of some pools on some days.
+TakenPlaces = Mapping[tuple[PoolId, date], Sequence[Busy]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,40 +260,54 @@ def room(capacity: int, windows: Sequence[Window], taken: Iterable[Busy], start:
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
-    """One day of one pool, ready to be asked about any span."""
+class Hours:
+    """One day of one pool whatever is taken: its opening hours, its shifts, and the visits its staff make at most."""
 
-    crew: Crew
-    day: date
     windows: tuple[Window, ...]
-    taken: Sequence[Busy]
     shifts: tuple[Shift, ...]
-    visits_left: int | None
+    visits: int | None
+    ends: int  # the minute at which the last window closes
 
-    @classmethod
-    def of(cls, crew: Crew, day: date, taken: Sequence[Busy]) -> _Day:
-        if not crew.shifts:
-            return cls(crew, day, windows_of(crew, day), taken, (), None)
-        shifts = tuple(shift for shift in crew.shifts if shift.weekday == day.weekday())
-        most: dict[ClinicianId, int] = {}
-        for shift in shifts:
-            if not _away(crew, shift, day, shift.start, shift.end, whole=True):
-                most[shift.clinician_id] = max(shift.max_visits, most.get(shift.clinician_id, 0))
-        visits_left = sum(most.values()) - sum(busy.claims for busy in taken)
-        return cls(crew, day, windows_of(crew, day), taken, shifts, visits_left)
 
-    def left(self, visit: tuple[int, int], busy: tuple[int, int]) -> int:
-        """Places left for a visit; zero or below when none is."""
-        places = room(self.crew.capacity, self.windows, self.taken, *busy)
-        if self.visits_left is None:
-            return places
-        on_duty = {
-            shift.clinician_id
-            for shift in self.shifts
-            if shift.start <= visit[0] and visit[1] <= shift.end
-            and not _away(self.crew, shift, self.day, *visit, whole=False)
-        }  # fmt: skip
-        return min(places, len(on_duty) - peak(self.taken, *visit), self.visits_left)
+def hours_of(crew: Crew, day: date) -> Hours:
+    """Worked out once for each day of a crew, and forgotten with it."""
+    known = crew.days.get(day)
+    if known is None:
+        if len(crew.days) >= _DAYS_KEPT:
+            crew.days.clear()
+        known = crew.days[day] = _hours(crew, day)
+    return known
+
+
+#: More than one answer looks at; days that have passed do not pile up.
+_DAYS_KEPT = 100
+
+
+def _hours(crew: Crew, day: date) -> Hours:
+    windows = windows_of(crew, day)
+    ends = max((window.end for window in windows), default=0)
+    if not crew.shifts:
+        return Hours(windows, (), None, ends)
+    shifts = tuple(shift for shift in crew.shifts if shift.weekday == day.weekday())
+    most: dict[ClinicianId, int] = {}
+    for shift in shifts:
+        if not _away(crew, shift, day, shift.start, shift.end, whole=True):
+            most[shift.clinician_id] = max(shift.max_visits, most.get(shift.clinician_id, 0))
+    return Hours(windows, shifts, sum(most.values()), ends)
+
+
+def _places_left(crew: Crew, day: date, taken: Sequence[Busy], visit: tuple[int, int], busy: tuple[int, int]) -> int:
+    """For a visit; zero or below when there is none."""
+    hours = hours_of(crew, day)
+    places = room(crew.capacity, hours.windows, taken, *busy)
+    if hours.visits is None:
+        return places
+    on_duty = {
+        shift.clinician_id
+        for shift in hours.shifts
+        if shift.start <= visit[0] and visit[1] <= shift.end and not _away(crew, shift, day, *visit, whole=False)
+    }
+    return min(places, len(on_duty) - peak(taken, *visit), hours.visits - sum(each.claims for each in taken))
 
 
 def _away(crew: Crew, shift: Shift, day: date, start: int, end: int, *, whole: bool) -> bool:
@@ -304,39 +321,47 @@ def _away(crew: Crew, shift: Shift, day: date, start: int, end: int, *, whole: b
     return False
 
 
-def slots_of_day(
-    crew: Crew, need: Need, day: date, taken: Sequence[Busy], now: datetime, *, at: datetime | None = None
-) -> Iterator[Slot]:
-    """Every time of that day at which a visit may start (with `at`, only then), in order, full ones with `left` 0.
+def slots_of(
+    crew: Crew, fit: Fit, days: Iterable[date], taken: TakenPlaces, now: datetime, *,
+    at: datetime | None = None,
+) -> Iterator[Slot]:  # fmt: skip
+    """Every time of those days at which a visit may start (with `at`, only then), in order, full ones with `left` 0.
 
-    `taken` are the live claims of the pool on that day. Inside opening hours, after the lead time of pool and item (the
-    longer one), within the horizon counted in days, in season, and with its buffers inside the same day in Shanghai.
+    `taken` are the live claims by pool and day. Inside opening hours, after the lead time of pool and item (the longer
+    one), within the horizon counted in days, in season, and with its buffers inside the same day in Shanghai.
     """
-    if not crew.active or not in_season(need, day) or (day - day_of(now)).days > crew.horizon_days:
+    if not crew.active:
         return
-    earliest = now + timedelta(minutes=max(crew.lead_minutes, need.lead_minutes))
-    if moment_of(day, DAY_MINUTES) <= earliest:
-        return
-    facts = _Day.of(crew, day, taken)
-    first_minute = max(0.0, minute_of(day, earliest))
-    for window in facts.windows:
-        skipped = -(-(window.start - window.anchor) // window.step)
-        for start in range(window.anchor + skipped * window.step, window.end - need.duration_min + 1, window.step):
-            busy = (start - need.buffer_before_min, start + need.duration_min + need.buffer_after_min)
-            if start < first_minute or busy[0] < 0 or busy[1] > DAY_MINUTES:
-                continue
-            starts_at = moment_of(day, start)
-            if at is not None and at != starts_at:
-                continue
-            left = facts.left((start, start + need.duration_min), busy)
-            yield Slot(starts_at, moment_of(day, start + need.duration_min), max(0, left))
+    earliest = now + timedelta(minutes=max(crew.lead_minutes, fit.lead_minutes))
+    horizon = day_of(now) + timedelta(days=crew.horizon_days)
+    last = DAY_MINUTES - fit.buffer_after_min - fit.duration_min
+    for day in days:
+        if day > horizon or not in_season(fit, day):
+            continue
+        hours, first = hours_of(crew, day), minute_of(day, earliest)
+        if first > hours.ends:
+            continue
+        first, busies = max(first, fit.buffer_before_min), taken.get((crew.pool_id, day), ())
+        for window in hours.windows:
+            steps = ceil((max(window.start, first) - window.anchor) / window.step)
+            end = min(window.end - fit.duration_min, last)
+            for start in range(window.anchor + steps * window.step, end + 1, window.step):
+                starts_at = moment_of(day, start)
+                if at is not None and at != starts_at:
+                    continue
+                visit = start, start + fit.duration_min
+                busy = start - fit.buffer_before_min, visit[1] + fit.buffer_after_min
+                left = _places_left(crew, day, busies, visit, busy)
+                yield Slot(starts_at, moment_of(day, visit[1]), max(0, left))
 
 
-def slot_at(crew: Crew, need: Need, starts_at: datetime, taken: Sequence[Busy], now: datetime) -> Slot | None:
+def slot_at(
+    crew: Crew, fit: Fit, starts_at: datetime, taken: TakenPlaces, now: datetime
+) -> Slot | None:
     """The slot that starts then, full or not; None when there is none. The very slots that are listed."""
     # In Python a moment of a repeated hour (a zone's night back to winter) equals no moment of another zone.
     moment = starts_at.astimezone(UTC)
-    return next(slots_of_day(crew, need, day_of(moment), taken, now, at=moment), None)
+    return next(slots_of(crew, fit, [day_of(moment)], taken, now, at=moment), None)
 
 
 def seats_again(
@@ -348,9 +373,9 @@ def seats_again(
     """
     day = day_of(starts_at)
     start, end = int(minute_of(day, starts_at)), int(minute_of(day, ends_at))
-    facts = _Day.of(crew, day, taken)
-    is_open = any(window.start <= start and end <= window.end for window in facts.windows)
-    return crew.active and starts_at > now and is_open and facts.left((start, end), (busy.start, busy.end)) > 0
+    is_open = any(window.start <= start and end <= window.end for window in hours_of(crew, day).windows)
+    left = _places_left(crew, day, taken, (start, end), (busy.start, busy.end))
+    return crew.active and starts_at > now and is_open and left > 0
 
 
 def duty_at(shifts: Sequence[Shift], away: Sequence[Away], starts_at: datetime, ends_at: datetime) -> Duty:

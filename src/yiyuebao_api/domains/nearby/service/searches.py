@@ -19,7 +19,6 @@ from yiyuebao_api.domains.nearby.rules import EARTH_M, Sort, Wanted, comes_home,
 from yiyuebao_api.domains.nearby.snapshot import Facets, Found, FoundSite, SiteRow, Snapshot
 from yiyuebao_api.domains.schedules.rules import DAY_MINUTES, moment_of
 from yiyuebao_api.domains.schedules.service import next_free
-from yiyuebao_api.kernel.ids import ServiceId
 from yiyuebao_api.kernel.reading import Asks
 
 #: Asked for beyond what is shown: rows that stopped matching a moment ago are replaced without another round.
@@ -115,14 +114,14 @@ async def _free_then(tx: Asks, wanted: Wanted, hits: Sequence[Hit], now: datetim
 
 async def _with_next_free(tx: Asks, wanted: Wanted, hits: Sequence[Hit], now: datetime) -> list[Hit]:
     """The same hits with the first free time at a place where each can be had: at home only where its staff come."""
-    ids = [ServiceId.of(hit.shown.service_id) for hit in hits]
-    away = {service_id for service_id, hit in zip(ids, hits, strict=True) if not _comes(wanted, hit)}
+    ids = [hit.shown.service_id for hit in hits]
+    away = {hit.shown.service_id for hit in hits if not _comes(wanted, hit)}
     free = await next_free(
         tx, ids, place=wanted.place, now=now, horizon_days=_HORIZON_DAYS, not_at_home=away,
         first=moment_of(wanted.days.first, 0) if wanted.days else None,
         last=moment_of(wanted.days.last, DAY_MINUTES) if wanted.days else None,
     )  # fmt: skip
-    return [hit._replace(next_free_at=free.get(service_id)) for service_id, hit in zip(ids, hits, strict=True)]
+    return [Hit(shown, metres, free.get(shown.service_id), key) for shown, metres, _, key in hits]
 
 
 def _comes(wanted: Wanted, hit: Hit) -> bool:

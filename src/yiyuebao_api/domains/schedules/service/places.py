@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Container, Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,8 +13,8 @@ from yiyuebao_api.domains.schedules import queries
 from yiyuebao_api.domains.schedules.models import Claim
 from yiyuebao_api.domains.schedules.problems import SlotNotOffered, SlotTaken
 from yiyuebao_api.domains.schedules.rules import (
-    Busy,
     Crew,
+    Fit,
     Need,
     Slot,
     busy_of,
@@ -23,9 +23,9 @@ from yiyuebao_api.domains.schedules.rules import (
     is_live,
     seats_again,
     slot_at,
-    slots_of_day,
+    slots_of,
 )  # fmt: skip
-from yiyuebao_api.kernel.ids import ClaimId, PoolId, ServiceId
+from yiyuebao_api.kernel.ids import ClaimId, ServiceId
 from yiyuebao_api.kernel.reading import Asks
 
 #: Most pools have a free place soon: the claims of these days are read first, the others only when none is.
@@ -34,10 +34,11 @@ _SOON = timedelta(days=3)
 
 def need_of(service: Service, version: ServiceVersion) -> Need:
     """What a visit for this version of the item asks of a schedule."""
-    return Need(
-        service.id, version.duration_min, version.buffer_before_min, version.buffer_after_min, version.lead_minutes,
+    fit = Fit(
+        version.duration_min, version.buffer_before_min, version.buffer_after_min, version.lead_minutes,
         version.season_from, version.season_until,
     )  # fmt: skip
+    return Need(service.id, fit)
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -60,67 +61,40 @@ async def list_slots(
     if not days:
         return []
     taken = await queries.taken_of(tx, [crew.pool_id], days[0], days[-1], now=now)
-    return [
-        slot
-        for day in days
-        for slot in slots_of_day(crew, need, day, taken.get((crew.pool_id, day), ()), now)
-        if first <= slot.starts_at < last
-    ]
+    return [slot for slot in slots_of(crew, need.fit, days, taken, now) if first <= slot.starts_at < last]
 
 
 async def next_free(
-    tx: Asks, service_ids: Sequence[ServiceId], *, place: Place | None, now: datetime, horizon_days: int,
-    first: datetime | None = None, last: datetime | None = None, not_at_home: Container[ServiceId] = (),
-) -> dict[ServiceId, datetime]:  # fmt: skip
+    tx: Asks, service_ids: Sequence[bytes], *, place: Place | None, now: datetime, horizon_days: int,
+    first: datetime | None = None, last: datetime | None = None, not_at_home: Container[bytes] = (),
+) -> dict[bytes, datetime]:  # fmt: skip
     """The start of the first slot with a place left, of each published item that has one within the horizon.
 
     `place` None takes whichever is earlier, home left out for the items in `not_at_home`; `first` and `last` narrow it
-    to the slots that start in that half-open period. The number of selects does not grow with the number of items.
+    to the slots that start in that half-open period. The number of selects does not grow with the number of items, whose
+    ids are those of the column.
     """
-    if not service_ids:
-        return {}
     reach = await queries.reach_of(tx, service_ids, place, not_at_home=not_at_home)
-    wants: dict[tuple[object, ...], tuple[PoolId, Need, list[ServiceId]]] = {}  # items of one pool mostly ask the same
-    pools: dict[PoolId, queries.Draw] = {}
-    for need, draws in reach.values():
-        for draw in draws:
-            pools[draw.pool_id] = draw
-            wants.setdefault((draw.pool_id, need.shape), (draw.pool_id, need, []))[2].append(need.service_id)
-    crews = await queries.crews_of(tx, pools.values(), today=day_of(now))
+    crews = await queries.crews_of(tx, {draw.pool_id: draw for draw, _ in reach}.values(), today=day_of(now))
     earliest = max(first, now) if first is not None else now
     latest = now + timedelta(days=horizon_days + 1)
     latest = min(last, latest) if last is not None else latest
-    found: dict[ServiceId, datetime] = {}
+    found: dict[bytes, datetime] = {}
+    waiting = reach
     for start, end in ((earliest, min(latest, earliest + _SOON)), (earliest + _SOON, latest)):
-        waiting = [
-            (pool_id, need, left)
-            for pool_id, need, some in wants.values()
-            if (left := [service_id for service_id in some if service_id not in found])
-        ]
+        waiting = {asked: some for asked, some in waiting.items() if any(each not in found for each in some)}
+        if not waiting or end <= start:
+            break
         days = days_between(start, end)
-        if not days or not waiting:
-            continue
-        asked = list(dict.fromkeys(pool_id for pool_id, _, _ in waiting))
-        taken = await queries.taken_of(tx, asked, days[0], days[-1], now=now)
-        for pool_id, need, left in waiting:
-            start_at = _first_start(crews[pool_id], need, days, taken, earliest=earliest, latest=latest, now=now)
-            if start_at is None:
-                continue
-            for service_id in left:
-                if start_at < found.get(service_id, latest):
-                    found[service_id] = start_at
+        pools = list({draw.pool_id: draw for draw, _ in waiting})
+        taken = await queries.taken_of(tx, pools, days[0], days[-1], now=now)
+        for (draw, fit), some in waiting.items():
+            free = (slot.starts_at for slot in slots_of(crews[draw.pool_id], fit, days, taken, now) if slot.left > 0)
+            start_at = next((each for each in free if earliest <= each < latest), latest)
+            for each in some:
+                if start_at < found.get(each, latest):
+                    found[each] = start_at
     return found
-
-
-def _first_start(
-    crew: Crew, need: Need, days: Sequence[date], taken: Mapping[tuple[PoolId, date], Sequence[Busy]], *,
-    earliest: datetime, latest: datetime, now: datetime,
-) -> datetime | None:  # fmt: skip
-    for day in days:
-        for slot in slots_of_day(crew, need, day, taken.get((crew.pool_id, day), ()), now):
-            if slot.left > 0 and earliest <= slot.starts_at < latest:
-                return slot.starts_at
-    return None
 
 
 async def _crew_for(tx: AsyncSession, need: Need, place: Place, now: datetime) -> Crew | None:
@@ -151,7 +125,7 @@ async def claim_place(
 
     async def free_slot() -> Slot:
         taken = await queries.taken_of(tx, [crew.pool_id], day, day, now=now, but=but)
-        slot = slot_at(crew, service, starts_at, taken.get((crew.pool_id, day), ()), now)
+        slot = slot_at(crew, service.fit, starts_at, taken, now)
         if slot is None:
             raise SlotNotOffered
         if slot.left < 1:
@@ -165,8 +139,8 @@ async def claim_place(
         before = await queries.find_claim(tx, before.id)
     claim = Claim(
         id=claim_id, pool_id=crew.pool_id, day=day, starts_at=slot.starts_at, ends_at=slot.ends_at,
-        busy_from=slot.starts_at - timedelta(minutes=service.buffer_before_min),
-        busy_until=slot.ends_at + timedelta(minutes=service.buffer_after_min), subject=subject, held_until=held_until,
+        busy_from=slot.starts_at - timedelta(minutes=service.fit.buffer_before_min),
+        busy_until=slot.ends_at + timedelta(minutes=service.fit.buffer_after_min), subject=subject, held_until=held_until,
         kept_at=now if before is not None and before.kept_at is not None else None,
         lapsed_at=None, released_at=None, created_at=now,
     )  # fmt: skip
