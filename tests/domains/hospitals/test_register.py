@@ -123,6 +123,15 @@ async def test_one_code_one_hospital_and_one_merchant_one_hospital(api: Api, dat
     assert (await operator.get(path)).json()["version"] == 1
 
 
+async def test_an_open_hospital_cannot_take_another_ones_code(api: Api, database: Database) -> None:
+    """A question in between had the row written too early: a 500."""
+    operator = await as_operator(api, database)
+    assert (await operator.post(HOSPITALS, json=NEW)).status_code == 201
+    path = f"{HOSPITALS}/{(await make_site(database)).hospital_id}"
+    refused(await operator.put(path, json=REGISTRATION, version=1), 409, "uscc-taken")
+    assert (await operator.get(path)).json()["version"] == 1
+
+
 async def test_an_open_hospital_cannot_be_left_without_licence(api: Api, database: Database) -> None:
     site = await make_site(database)
     operator = await as_operator(api, database)

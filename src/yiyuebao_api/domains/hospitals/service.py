@@ -169,10 +169,10 @@ async def edit_registration(
     hospital.name, hospital.level, hospital.uscc = body.name, level, body.uscc
     hospital.licence_no, hospital.licence_valid_until = body.licence_no, body.licence_valid_until
     hospital.home_mode = body.home_mode
-    if hospital.state is HospitalState.OPEN:
-        _require_nothing_missing(await missing_of(tx, hospital, merchant_needed=False, now=now))
     hospital.version += 1
     await _flush(tx)
+    if hospital.state is HospitalState.OPEN:
+        _require_nothing_missing(await missing_of(tx, hospital, merchant_needed=False, now=now))
     await announce(tx, HospitalChanged(hospital.id))
     return hospital
 
