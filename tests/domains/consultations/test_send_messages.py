@@ -11,14 +11,16 @@ from sqlalchemy import delete, func, select
 from tests.client import Api
 from tests.plans import Statements
 from tests.scenes.consultations import Pair, make_consultation, make_pair, row_of, say
+from tests.scenes.files import uploaded
 from tests.sockets import Device
 from yiyuebao_api.context import Context
 from yiyuebao_api.domains.clinicians.models import Clinician, ClinicianState
 from yiyuebao_api.domains.consultations import service
-from yiyuebao_api.domains.consultations.models import Block, Message
+from yiyuebao_api.domains.consultations.models import Block, Flag, Message
 from yiyuebao_api.domains.consultations.queries import lock_consultation
 from yiyuebao_api.domains.consultations.rules import ConsultState, MessageKind
 from yiyuebao_api.domains.consultations.service import Sending, SentMessage
+from yiyuebao_api.domains.files.rules import Purpose
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId
 
@@ -58,6 +60,48 @@ async def test_each_gets_its_own_outcome_and_its_own_place(api: Api, context: Co
     assert (await row_of(database, shut.id)).last_seq == (await row_of(database, ended.id)).last_seq == 0
     async with context.begin() as tx:
         assert await tx.scalar(select(func.count()).select_from(Message)) == 5
+
+
+async def test_without_a_session_plain_words_are_stored_and_nothing_else(api: Api, context: Context) -> None:
+    """What moves more is put aside with whatever follows it in its consultation: none of it has a place before the others."""
+    pairs = [await make_pair(api, context) for _ in range(4)]
+    waiting, flagged, last, calm = [
+        await make_consultation(context.database, pair, state=state, quantity=quantity)
+        for pair, state, quantity in zip(
+            pairs, (ConsultState.WAITING, *[ConsultState.ACTIVE] * 3), (20, 20, 1, 20), strict=True
+        )
+    ]  # fmt: skip
+    file = await uploaded(context, pairs[3].asker, Purpose.CONSULTATION_IMAGE)
+    picture = Sending(calm.id, pairs[3].asker, "m-9", MessageKind.IMAGE, {"file_id": str(file.id)})
+    sendings = [
+        text(waiting.id, pairs[0].asker, "m-1"), text(waiting.id, pairs[0].answerer, "m-2"), text(waiting.id, pairs[0].asker, "m-3"),
+        text(flagged.id, pairs[1].asker, "m-1", text="加我微信 abc12345"), text(flagged.id, pairs[1].asker, "m-2"),
+        text(last.id, pairs[2].answerer, "m-1"), text(calm.id, pairs[3].asker, "m-1"), text(calm.id, pairs[3].asker, "m-1"),
+        text(calm.id, pairs[0].asker, "m-2"), picture, text(calm.id, pairs[3].answerer, "m-1"),
+    ]  # fmt: skip
+
+    async def plain() -> list[int | str | None]:
+        async with context.database.begin_wire() as wire:
+            outcomes = await service.send_plain_messages(wire, sendings, now=clock.now())
+        return [each if each is None else each.seq if isinstance(each, SentMessage) else each.code for each in outcomes]
+
+    told = [1, None, None, None, None, None, 1, 1, "not-found", None, None]
+    assert await plain() == told
+    assert await plain() == told, "and is found again"
+    rows = [await row_of(context.database, each.id) for each in (waiting, flagged, last, calm)]
+    assert [(row.last_seq, row.state, row.rounds_used) for row in rows] == [
+        (1, ConsultState.WAITING, 0), (0, ConsultState.ACTIVE, 0), (0, ConsultState.ACTIVE, 0), (1, ConsultState.ACTIVE, 0),
+    ]  # fmt: skip
+    outcomes = await api.app.state.live_desk._store(sendings)
+    told = [each.seq if isinstance(each, SentMessage) else each.code for each in outcomes]
+    assert told == [1, 2, 3, 1, 2, 1, 1, 1, "not-found", 2, 3]
+    rows = [await row_of(context.database, each.id) for each in (waiting, flagged, last, calm)]
+    assert [(row.last_seq, row.state, row.rounds_used) for row in rows] == [
+        (3, ConsultState.ACTIVE, 1), (2, ConsultState.ACTIVE, 0), (1, ConsultState.ACTIVE, 1), (3, ConsultState.ACTIVE, 1),
+    ]  # fmt: skip
+    assert rows[2].closes_at is not None
+    async with context.begin() as tx:
+        assert [each.rule for each in await tx.scalars(select(Flag))] == ["contact-words"]
 
 
 async def test_a_crowd_over_sockets_shares_transactions_and_keeps_its_order(

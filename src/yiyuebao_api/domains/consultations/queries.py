@@ -141,14 +141,41 @@ FROM consultation AS c WHERE c.id IN ({}) ORDER BY c.id FOR UPDATE
 """
 
 
-async def lock_talks(wire: Wire, consultation_ids: Collection[ConsultationId]) -> dict[ConsultationId, Talk]:
-    """Several, always in key order; those that do not exist are left out.
+#: Left to itself, the server reads whole consultations instead.
+_SENT = """
+SELECT consultation_id, sender_id, client_msg_id, id, seq, sent_at
+FROM consultation_message FORCE INDEX (uq_consultation_message_consultation_id_sender_id_client_msg_id)
+WHERE (consultation_id, sender_id, client_msg_id) IN ({})
+"""
+#: What makes a message one message: consultation, sender, the sender's own number.
+MessageNumber = tuple[ConsultationId, AccountId, str]
 
-    Locked with every message, so it is asked without detours, and no sealed word is opened for it.
+
+class SentBefore(NamedTuple):
+    """Where a message stands in the log."""
+
+    id: MessageId
+    seq: int
+    sent_at: datetime
+
+
+async def lock_talks(
+    wire: Wire, numbers: Sequence[MessageNumber]
+) -> tuple[dict[ConsultationId, Talk], dict[MessageNumber, SentBefore]]:
+    """The consultations of these messages, locked in key order, and what was sent under these numbers before.
+
+    Those that do not exist are left out. Asked with every message: at once, and no sealed word is opened for it.
     """
-    ids = sorted(each.bytes for each in consultation_ids)
-    found = [_talk(row) for row in await wire.ask(_TALKS.format(marks(len(ids))), ids)]
-    return {each.id: each for each in found}
+    ids = sorted({consultation.bytes for consultation, _, _ in numbers})
+    own = [part for consultation, sender, number in numbers for part in (consultation.bytes, sender.bytes, number)]
+    talks, sent = await wire.ask_all((_TALKS.format(marks(len(ids))), ids), (_SENT.format(marks(len(numbers), 3)), own))
+    found = {
+        (ConsultationId.of(consultation), AccountId.of(sender), number): SentBefore(
+            MessageId.of(message_id), seq, sent_at.replace(tzinfo=UTC)
+        )
+        for consultation, sender, number, message_id, seq, sent_at in sent
+    }
+    return {each.id: each for each in map(_talk, talks)}, found
 
 
 def _talk(row: Sequence[Any]) -> Talk:
@@ -272,38 +299,6 @@ async def count_unpaid(tx: AsyncSession, account_id: AccountId, now: datetime) -
 
 
 # ── messages and marks ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-#: What makes a message one message: consultation, sender, the sender's own number.
-MessageNumber = tuple[ConsultationId, AccountId, str]
-
-
-class SentBefore(NamedTuple):
-    """Where a message stands in the log."""
-
-    id: MessageId
-    seq: int
-    sent_at: datetime
-
-
-#: Left to itself, the server reads whole consultations instead.
-_SENT = """
-SELECT consultation_id, sender_id, client_msg_id, id, seq, sent_at
-FROM consultation_message FORCE INDEX (uq_consultation_message_consultation_id_sender_id_client_msg_id)
-WHERE (consultation_id, sender_id, client_msg_id) IN ({})
-"""
-
-
-async def list_sent(wire: Wire, numbers: Collection[MessageNumber]) -> dict[MessageNumber, SentBefore]:
-    """What was sent under these numbers before."""
-    values = [part for consultation, sender, own in numbers for part in (consultation.bytes, sender.bytes, own)]
-    rows = await wire.ask(_SENT.format(marks(len(numbers), 3)), values)
-    return {
-        (ConsultationId.of(consultation), AccountId.of(sender), own): SentBefore(
-            MessageId.of(message_id), seq, sent_at.replace(tzinfo=UTC)
-        )
-        for consultation, sender, own, message_id, seq, sent_at in rows
-    }
 
 
 async def list_messages(

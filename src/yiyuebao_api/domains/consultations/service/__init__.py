@@ -35,6 +35,7 @@ from yiyuebao_api.domains.consultations.service.messages import (
     require_message_file,
     send_message,
     send_messages,
+    send_plain_messages,
 )
 from yiyuebao_api.domains.consultations.service.moderation import block, decide_flag, rate, report, unblock
 from yiyuebao_api.domains.consultations.service.money import (
@@ -54,6 +55,6 @@ __all__ = [
     "hide_consultation", "leave_consultation", "list_messages", "make_export", "mark", "note_consent_withdrawn",
     "note_payment_succeeded", "note_refund_succeeded", "open_consultation", "participants_of", "pay_consultation",
     "rate", "recall_message", "record_approval", "record_pilot", "report", "require_exported_file", "require_message_file", "send_message",
-    "send_messages", "set_offer", "set_terms", "sweep_exports", "terminate_consultation", "unblock", "wait_on",
+    "send_messages", "send_plain_messages", "set_offer", "set_terms", "sweep_exports", "terminate_consultation", "unblock", "wait_on",
     "watch_consultation",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from yiyuebao_api.domains.consultations.events import MessagesSent
 from yiyuebao_api.domains.consultations.models import Consultation, Flag, Mark, Message
 from yiyuebao_api.domains.consultations.problems import ClinicianNotServing, PairBlocked, TooManyDevices
 from yiyuebao_api.domains.consultations.queries import Talk
-from yiyuebao_api.domains.consultations.rules import FlagState, MessageKind, Said, SenderRole, Spoken
+from yiyuebao_api.domains.consultations.rules import FlagKind, FlagState, MessageKind, Said, SenderRole, Spoken
 from yiyuebao_api.domains.consultations.service.course import note_turn
 from yiyuebao_api.domains.consultations.service.telling import tell_marks, tell_message, tell_recalled
 from yiyuebao_api.domains.files import service as files
@@ -70,10 +70,16 @@ class _Room:
     """What several messages need to know, asked once: the locked consultations, and what was sent before."""
 
     wire: Wire
+    tx: AsyncSession | None
     talks: Mapping[ConsultationId, Talk]
     sent: dict[queries.MessageNumber, SentMessage]
     spoken: dict[ConsultationId, Talk] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
+    aside: set[ConsultationId] = field(default_factory=set)
+
+
+class _NotPlain(Exception):
+    """The message moves more than the counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +124,39 @@ async def send_messages(
 
     Locks the consultations in key order. What the database is asked does not grow with the number of messages.
     """
-    wire = await Wire.of(tx)
-    talks = await queries.lock_talks(wire, {each.consultation_id for each in sendings})
-    sent = await queries.list_sent(wire, [each.number for each in sendings])
+    outcomes = await _send_all(await Wire.of(tx), tx, sendings, now)
+    return [each for each in outcomes if each is not None]
+
+
+async def send_plain_messages(
+    wire: Wire, sendings: Sequence[Sending], *, now: datetime
+) -> list[SentMessage | Problem | None]:
+    """`send_messages` where no session is open, for what most messages are: words that move nothing but the counters.
+
+    None for one with a file, with words that somebody should look at, for a first answer or a last round, and for
+    whatever follows it in the same consultation: nothing of it was stored, `send_messages` does it.
+    """
+    return await _send_all(wire, None, sendings, now)
+
+
+async def _send_all(
+    wire: Wire, tx: AsyncSession | None, sendings: Sequence[Sending], now: datetime
+) -> list[SentMessage | Problem | None]:
+    talks, sent = await queries.lock_talks(wire, [each.number for each in sendings])
     before = {number: SentMessage(number[0], number[2], each.id, each.seq, each.sent_at) for number, each in sent.items()}
-    room = _Room(wire, talks, before)
-    outcomes: list[SentMessage | Problem] = []
+    room = _Room(wire, tx, talks, before)
+    outcomes: list[SentMessage | Problem | None] = []
     for each in sendings:
         try:
-            outcomes.append(await _send(tx, room, each, now))
+            outcomes.append(await _send(room, each, now))
         except Problem as problem:
             outcomes.append(problem)
+        except _NotPlain:
+            room.aside.add(each.consultation_id)
+            outcomes.append(None)
     if room.said:
         await _store(room, now)
-        await announce(tx, MessagesSent(room.said))
+        await announce(wire, MessagesSent(room.said))
     return outcomes
 
 
@@ -145,7 +170,7 @@ async def _store(room: _Room, now: datetime) -> None:
     values: list[Any] = [column(now)]
     for counted in ([each.last_seq for each in spoken], [each.rounds.used for each in spoken], [each.rounds.asked for each in spoken]):
         values += chain.from_iterable(zip(ids, counted, strict=True))
-    await room.wire.ask(moved, [*values, *ids])
+    await room.wire.put(moved, [*values, *ids])
     body = cast("SealedJson", Message.__table__.c.body.type)
     rows = [
         (
@@ -154,10 +179,10 @@ async def _store(room: _Room, now: datetime) -> None:
         )
         for each in room.said
     ]  # fmt: skip
-    await room.wire.ask(_INSERT + marks(len(rows), len(rows[0])), [*chain.from_iterable(rows)])
+    await room.wire.put(_INSERT + marks(len(rows), len(rows[0])), [*chain.from_iterable(rows)])
 
 
-async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) -> SentMessage:
+async def _send(room: _Room, sending: Sending, now: datetime) -> SentMessage:
     rules.check_number(sending.client_msg_id)
     content = rules.check_body(sending.kind, sending.body)
     talk = room.talks.get(sending.consultation_id)
@@ -170,22 +195,35 @@ async def _send(tx: AsyncSession, room: _Room, sending: Sending, now: datetime) 
         raise PairBlocked
     if role is SenderRole.CLINICIAN and not talk.verified:
         raise ClinicianNotServing
-    file = await _locked_file(tx, sending.sender, sending.kind, content)
     spoken = rules.speak(talk.course, talk.kind, talk.quantity, talk.rounds, role, now, accepted=talk.accepted)
-    if spoken.starts or spoken.closes:
-        await _take_turn(tx, talk, spoken, now)
-    if file is not None:
-        await files.keep(tx, file)
-    talk.rounds, talk.last_seq = spoken.rounds, talk.last_seq + 1
+    suspicions = rules.suspicions(" ".join(content[name] for name in ("text", "title", "name") if name in content))
+    plain = not (suspicions or spoken.starts or spoken.closes or sending.kind in _PURPOSES or talk.id in room.aside)
     message = Said(
-        talk.id, talk.accounts, MessageId.new(), talk.last_seq, role, sending.sender, sending.client_msg_id, sending.kind,
+        talk.id, talk.accounts, MessageId.new(), talk.last_seq + 1, role, sending.sender, sending.client_msg_id, sending.kind,
         content, now, sending.origin,
     )  # fmt: skip
-    _raise_flags(tx, message)
+    if not plain:
+        await _move_more(room, talk, message, spoken, suspicions)
+    talk.rounds, talk.last_seq = spoken.rounds, message.seq
     room.spoken[talk.id] = talk
     room.said.append(message)
     sent = room.sent[sending.number] = SentMessage(talk.id, sending.client_msg_id, message.message_id, message.seq, now)
     return sent
+
+
+async def _move_more(
+    room: _Room, talk: Talk, message: Said, spoken: Spoken, suspicions: Mapping[FlagKind, str]
+) -> None:
+    """Its file, a turn of the consultation, flags. Raises FileNotFound, or _NotPlain where no session is open."""
+    tx = room.tx
+    if tx is None:
+        raise _NotPlain
+    file = await _locked_file(tx, message)
+    if spoken.starts or spoken.closes:
+        await _take_turn(tx, talk, spoken, message.at)
+    if file is not None:
+        await files.keep(tx, file)
+    _raise_flags(tx, message, suspicions)
 
 
 async def _take_turn(tx: AsyncSession, talk: Talk, spoken: Spoken, now: datetime) -> None:
@@ -196,12 +234,12 @@ async def _take_turn(tx: AsyncSession, talk: Talk, spoken: Spoken, now: datetime
     talk.course = consultation.course
 
 
-async def _locked_file(tx: AsyncSession, sender: AccountId, kind: MessageKind, body: Mapping[str, str]) -> File | None:
+async def _locked_file(tx: AsyncSession, message: Said) -> File | None:
     """The picture or document a message carries: the sender's own, uploaded for this. Raises FileNotFound."""
-    purpose = _PURPOSES.get(kind)
+    purpose = _PURPOSES.get(message.kind)
     if purpose is None:
         return None
-    file = await require_file(tx, FileId.parse(body["file_id"]), owner=sender, purpose=purpose)
+    file = await require_file(tx, FileId.parse(str(message.body["file_id"])), owner=message.sender_id, purpose=purpose)
     locked = await lock_file(tx, file.id, FileState.READY)
     if locked is None:  # the sweep was faster
         raise FileNotFound
@@ -342,10 +380,9 @@ def _next(
     )  # fmt: skip
 
 
-def _raise_flags(tx: AsyncSession, message: Said) -> None:
+def _raise_flags(tx: AsyncSession, message: Said, suspicions: Mapping[FlagKind, str]) -> None:
     """RULE-86: it is delivered, and somebody looks at it."""
-    said = " ".join(str(message.body[name]) for name in ("text", "title", "name") if name in message.body)
-    for kind, rule in rules.suspicions(said).items():
+    for kind, rule in suspicions.items():
         tx.add(Flag(
             id=ConsultationFlagId.new(), consultation_id=message.consultation_id, seq=message.seq, kind=kind, rule=rule,
             words=None, reporter_id=None, state=FlagState.OPEN, decided_by=None, decision=None, decided_at=None,
