@@ -1,9 +1,12 @@
 """Messages through the live socket: stored by the grouped use case, stored each in a transaction, and a bare relay beside.
 
 One server process on the same route with the same options of uvicorn; pairs that answer each other as fast as they are
-answered. The relay reads the same frames with the same models and hands them to the other one: what the socket itself costs.
+answered, or, at a rate, one after the other. The relay reads the same frames with the same models and hands them to the other
+one: what the socket itself costs. `two` is two processes with Redis, and of every second pair the one is here and the other there;
+`near` is one process that speaks to Redis too.
 
-    python -m benchmarks.messages [--quick] [--connections 100 1000 5000] [--cells relay grouped] [--seconds 8]
+    python -m benchmarks.messages [--quick] [--connections 100 1000 5000] [--cells relay grouped two] [--seconds 8]
+    python -m benchmarks.messages --cells relay grouped before --beside ../before/src    # and another state of the code
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import time
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,7 +40,7 @@ from tests.client import Api
 from tests.faults.processes import Service, environment
 from tests.sandbox_server import SandboxServer
 from tests.scenes.consultations import make_consultation, make_pair
-from tests.servers import MariaDb
+from tests.servers import MariaDb, Redis
 from yiyuebao_api import migrate, tables, wiring
 from yiyuebao_api.app import create_app
 from yiyuebao_api.context import Context, open_context
@@ -46,7 +49,7 @@ from yiyuebao_api.kernel import clock, events, live
 from yiyuebao_api.kernel.tokens import Claims, Tokens
 
 PATH = "/v1/consultations/live"
-CELLS = ("relay", "each", "grouped")
+CELLS = ("relay", "each", "grouped", "near", "two")
 #: Pairs that connect at the same time.
 RAMP = 16
 
@@ -181,23 +184,37 @@ async def ticket(client: httpx.AsyncClient, token: str) -> str:
     return str(answer.raise_for_status().json()["ticket"])
 
 
+class Server(NamedTuple):
+    """What is measured: where its processes are reached, and which they are."""
+
+    urls: list[str]
+    pids: list[int]
+
+    def cpu_s(self) -> float:
+        return sum(map(cpu_s, self.pids))
+
+    def memory_kb(self) -> int:
+        return sum(map(memory_kb, self.pids))
+
+
 async def cell(
-    url: str, pid: int, people: list[tuple[str, list[Claims]]], seconds: float, pace_s: float | None, tokens: Tokens | None
+    server: Server, people: list[tuple[str, list[Claims]]], seconds: float, pace_s: float | None, tokens: Tokens | None
 ) -> dict[str, Any]:
     """Messages delivered per second, round trip, processor time and memory of the server. Without tokens: the relay."""
     times: list[float] = []
     talks: list[Talk] = []
-    before = memory_kb(pid)
-    address = urlsplit(url)
+    before = server.memory_kb()
     loop = asyncio.get_running_loop()
     beating = asyncio.create_task(heartbeats(talks))
     at_once = asyncio.Semaphore(RAMP)
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=server.urls[0], trust_env=False, timeout=60) as client:
 
-        async def connect(consultation_id: str, both: list[Claims]) -> None:
+        async def connect(place: int, consultation_id: str, both: list[Claims]) -> None:
             talk = Talk(consultation_id, times, pace_s)
             async with at_once:
                 for number, claims in enumerate(both):
+                    # Of two processes: pairs on the one, on both, on the other, on both.
+                    address = urlsplit(server.urls[(place + number * (place % 2 + 1)) // 2 % len(server.urls)])
                     hello: dict[str, Any] = {"type": "hello", "device_id": f"b{number}", "cursors": {consultation_id: 0}}
                     if tokens is not None:
                         hello["ticket"] = await ticket(client, tokens.issue(claims, now=clock.now()))
@@ -209,9 +226,9 @@ async def cell(
                     talk.wires.append(wire)
             talks.append(talk)
 
-        await asyncio.gather(*(connect(*each) for each in people))
-    await quiet(pid)
-    idle = memory_kb(pid) - before
+        await asyncio.gather(*(connect(place, *each) for place, each in enumerate(people)))
+    await quiet(server)
+    idle = server.memory_kb() - before
     for number, talk in enumerate(talks):
         if pace_s is None:
             talk.ask(talk.wires[0])
@@ -221,9 +238,9 @@ async def cell(
         while min(talk.number for talk in talks) < 3:
             await asyncio.sleep(0.1)
     times.clear()
-    began, ran = time.perf_counter(), cpu_s(pid)
+    began, ran = time.perf_counter(), server.cpu_s()
     await asyncio.sleep(seconds)
-    took, ran = time.perf_counter() - began, cpu_s(pid) - ran
+    took, ran = time.perf_counter() - began, server.cpu_s() - ran
     delivered = len(times)
     for talk in talks:
         talk.stopped = True
@@ -232,7 +249,7 @@ async def cell(
     for talk in talks:
         for wire in talk.wires:
             wire.transport.abort()
-    await quiet(pid)
+    await quiet(server)
     ordered = sorted(times)
     return {
         "per_s": round(delivered / took), "p50_ms": round(statistics.median(ordered) * 1e3, 2),
@@ -241,12 +258,12 @@ async def cell(
     }  # fmt: skip
 
 
-async def quiet(pid: int) -> None:
+async def quiet(server: Server) -> None:
     """Until the server has said hello or goodbye to everybody, so that the next figures are not about that."""
     for _ in range(60):
-        ran = cpu_s(pid)
+        ran = server.cpu_s()
         await asyncio.sleep(0.5)
-        if cpu_s(pid) - ran < 0.05:
+        if server.cpu_s() - ran < 0.05:
             return
 
 
@@ -311,14 +328,19 @@ async def run(given: argparse.Namespace) -> None:
         env = environment(
             settings, sandbox, YIYUEBAO_LIVE__MESSAGES_PER_S="1e9", YIYUEBAO_LIVE__BURST="1e9", YIYUEBAO_LOG_LEVEL="WARNING"
         )
-        services: dict[str, tuple[str, int]] = {}
-        for name, group in (("each", "1"), ("grouped", "64")):
-            (home := folder / name).mkdir()
-            service = stack.enter_context(Service(home, {**env, "YIYUEBAO_LIVE__GROUP": group}))
-            await service.answers()
-            assert service.process is not None
-            services[name] = service.url, service.process.pid
-        (home := folder / "relay").mkdir()
+        services = {name: await launched(stack, folder / name, env, name, given) for name in given.cells}
+        for connections in given.connections:
+            made = await people(context, connections // 2)
+            for pace in (None, *([connections / 2 / given.rate] if given.rate else [])):
+                await turn(services, made, connections, pace, given, context.tokens)
+
+
+async def launched(
+    stack: AsyncExitStack, home: Path, env: dict[str, str], name: str, given: argparse.Namespace
+) -> Server:
+    """The processes of a cell."""
+    home.mkdir()
+    if name == "relay":
         bare = Relay(home, env, port := free_port())
         bare.launch()
         stack.callback(bare.stop)
@@ -330,22 +352,28 @@ async def run(given: argparse.Namespace) -> None:
                 except OSError:
                     await asyncio.sleep(0.1)
         assert bare.process is not None
-        services["relay"] = f"http://127.0.0.1:{port}", bare.process.pid
-        for connections in given.connections:
-            made = await people(context, connections // 2)
-            for pace in (None, *([connections / 2 / given.rate] if given.rate else [])):
-                await turn(services, made, connections, pace, given, context.tokens)
+        return Server([f"http://127.0.0.1:{port}"], [bare.process.pid])
+    more = {"YIYUEBAO_LIVE__GROUP": "1" if name == "each" else "64"}
+    if name == "before":
+        more["PYTHONPATH"] = str(given.beside.resolve())
+    if name in ("near", "two"):
+        more["YIYUEBAO_REDIS__URL"] = stack.enter_context(Redis()).url
+    services = []
+    for number in range(2 if name == "two" else 1):
+        (folder := home / str(number)).mkdir()
+        services.append(stack.enter_context(Service(folder, {**env, **more})))
+        await services[-1].answers()
+    return Server([each.url for each in services], [each.process.pid for each in services if each.process is not None])
 
 
 async def turn(
-    services: dict[str, tuple[str, int]], made: list[tuple[str, list[Claims]]], connections: int, pace: float | None,
+    services: dict[str, Server], made: list[tuple[str, list[Claims]]], connections: int, pace: float | None,
     given: argparse.Namespace, tokens: Tokens,
 ) -> None:  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.cells}
     for _ in range(given.rounds):
         for name in given.cells:
-            url, pid = services[name]
-            found[name].append(await cell(url, pid, made, given.seconds, pace, None if name == "relay" else tokens))
+            found[name].append(await cell(services[name], made, given.seconds, pace, None if name == "relay" else tokens))
     middle = {
         name: {key: round(statistics.median(each[key] for each in cells), 2) for key in cells[0]}
         for name, cells in found.items()
@@ -358,8 +386,11 @@ async def turn(
         figures = f"{one['per_s']:12.0f} {one['p50_ms']:8} {one['p99_ms']:8} {one['cpu_us']:7.0f} {one['kb_per_connection']:8}"
         say(f"  {name:22} {figures} {share:9.2f}")
         tell("messages", f"{name} {connections} {load}", **one)
-    if {"each", "grouped"} <= middle.keys():
-        say(f"  grouped is {middle['grouped']['per_s'] / middle['each']['per_s']:.1f} × one transaction each")
+    for name, other, words in (
+        ("grouped", "each", "one transaction each"), ("two", "grouped", "one process"), ("grouped", "before", "before"),
+    ):  # fmt: skip
+        if {name, other} <= middle.keys():
+            say(f"  {name} is {middle[name]['per_s'] / middle[other]['per_s']:.2f} × {words}")
 
 
 def main() -> None:
@@ -369,8 +400,11 @@ def main() -> None:
     told.add_argument("--seconds", type=float, default=8)
     told.add_argument("--rounds", type=int, default=3)
     told.add_argument("--rate", type=float, default=1000)
-    told.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
+    told.add_argument("--cells", nargs="+", choices=(*CELLS, "before"), default=CELLS)
+    told.add_argument("--beside", type=Path, help="a `src` folder, of another state of the service: the cell `before`")
     given = told.parse_args()
+    if ("before" in given.cells) is not (given.beside is not None):
+        told.error("the cell `before` needs --beside, and the other way round")
     if given.quick:
         given.connections, given.seconds, given.rounds = [20], 2, 1
         given.rate = 100
