@@ -264,7 +264,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "EndReason": {
         "unpaid": "未支付", "patient": "患者结束", "clinician": "医护结束", "time_up": "时间用完", "rounds_up": "回合用完",
         "idle": "长时间无消息", "no_answer": "超时未回复", "declined": "医护未接诊", "unfit": "不适合在线",
-        "payment_unusable": "支付无效",
+        "payment_unusable": "支付无效", "pilot_over": "首诊试点结束",
     },
     "EndpointState": {"active": "启用", "paused": "暂停", "disabled": "已停用"},
     "EventType": {

@@ -23,10 +23,20 @@ from tests.faults.killing import CLAIMED
 from tests.scenes.accounts import make_account
 from tests.scenes.bookings import Customer, accepted, hold, make_customer, make_offer, pay, prepay, row_of, tap_pay
 from tests.scenes.clinicians import make_clinician
-from tests.scenes.consultations import make_consultation, make_pair, paid, say
+from tests.scenes.consultations import (
+    make_consultation,
+    make_pair,
+    make_pilot,
+    offer,
+    once_it_is,
+    opened,
+    paid,
+    prepaid,
+    say,
+)
 from tests.scenes.files import uploaded
 from tests.scenes.forgetting import LEFT, make_old_and_new
-from tests.scenes.hospitals import make_hospital
+from tests.scenes.hospitals import as_operator, make_hospital
 from tests.scenes.payments import make_payment
 from tests.scenes.privacy import code_for
 from tests.scenes.visits import make_cast
@@ -355,6 +365,28 @@ class NobodyAnswered(Story):
         assert (await self.told())["consultation.refunded"] == 2
 
 
+class PilotOver(Story):
+    """Who waits for a first visit is told that it cannot be, and all of it is promised back, once (RULE-77)."""
+
+    job = "consultations.watch"
+
+    async def scene(self) -> None:
+        await self.control.delete("/faults")
+        pair = await make_pair(self.api, self.context)
+        offer_id = await offer(self.api, self.context, pair, kind="online_follow_up")
+        pilot = await make_pilot(self.api, self.context, pair)
+        made = await opened(pair, offer_id, first_visit=True)
+        await tap_pay(self.context, await prepaid(pair, made["id"]))
+        self.made.append(await once_it_is(pair.asking, made["id"], "waiting"))
+        operator = await as_operator(self.api, self.context.database)
+        path = f"/v1/operator/consultations/pilots/{pilot['id']}/end"
+        assert (await operator.post(path, json={"why": "试点暂停"})).status_code == 200
+
+    async def holds(self) -> None:
+        assert sorted(each.amount_fen for each in await self.rows(Refund)) == [each["price_fen"] for each in self.made]
+        assert (await self.told())["consultation.pilot_over"] == 2
+
+
 # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -588,7 +620,7 @@ class BooksToCheck(Story):
 
 JOB_STORIES: list[type[Story]] = [
     NotificationTaken, RefundTaken, NobodyPaid, PaidInSilence, NobodyAccepts, NobodyAccepted, NobodyAssigned,
-    NobodyCame, NobodyIsThere, DayOfSilence, WindowOver, NobodyAnswered, PhotographsToRead, CopyAskedFor, AuthorityAsked,
+    NobodyCame, NobodyIsThere, DayOfSilence, WindowOver, NobodyAnswered, PilotOver, PhotographsToRead, CopyAskedFor, AuthorityAsked,
 ]  # fmt: skip
 TIMER_STORIES: list[type[Story]] = [
     AuditToSeal, OldRows, UnusedFiles, OldCopies, OldExports, PapersRunOut, BooksToCheck,

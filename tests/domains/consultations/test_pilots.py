@@ -37,12 +37,13 @@ from yiyuebao_api.context import Context
 from yiyuebao_api.domains.clinicians.models import ClinicianKind
 from yiyuebao_api.domains.consultations import service
 from yiyuebao_api.domains.consultations.models import Consultation, ConsultationApproval, ConsultationPilot
-from yiyuebao_api.domains.consultations.rules import overlap
+from yiyuebao_api.domains.consultations.rules import ConsultState, EndReason, overlap
 from yiyuebao_api.domains.patients.rules import Relation
 from yiyuebao_api.domains.payments.models import Refund
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.audit import AuditEntry
 from yiyuebao_api.kernel.database import Model
+from yiyuebao_api.kernel.outbox import Worker
 
 PILOTS = "/v1/operator/consultations/pilots"
 FITS, MEETS = {"fits_first_visit": True}, {"meets_follow_up": True}
@@ -232,6 +233,101 @@ async def test_ended_while_the_money_is_on_its_way_it_goes_back(
     async with context.begin() as tx:
         (refund,) = (await tx.scalars(select(Refund))).all()
     assert (refund.amount_fen, refund.reason) == (3000, "首诊试点已结束退款")
+
+
+async def waiting(api: Api, context: Context, **days: Any) -> tuple[Pair, dict[str, Any], dict[str, Any]]:
+    """A first visit that is paid and that no doctor has accepted, under a pilot."""
+    pair = await make_pair(api, context)
+    offer_id = await offer(api, context, pair, kind="online_follow_up")
+    pilot = await make_pilot(api, context, pair, **days)
+    made = await opened(pair, offer_id, first_visit=True)
+    await tap_pay(context, await prepaid(pair, made["id"]))
+    return pair, pilot, await once_it_is(pair.asking, made["id"], "waiting")
+
+
+async def test_ended_while_it_waits_the_patient_hears_it_at_once(
+    api: Api, context: Context, worker: Worker[Context], control: httpx.AsyncClient
+) -> None:
+    pair, pilot, made = await waiting(api, context)
+    other = replace(pair, patient=await make_patient(context.database, pair.asker))
+    unpaid = await opened(other, str((await row_of(context.database, made["id"])).offer_id), first_visit=True)
+    await worker.drain()
+    assert (await seen(pair.asking, made["id"]))["state"] == "waiting"
+    await ended(api, context, pilot["id"])
+    await worker.drain("consultations.watch")
+    over = await seen(pair.asking, made["id"])
+    assert (over["state"], over["end_reason"], over["refund_due_fen"]) == ("refunded", "pilot_over", made["price_fen"])
+    over = await seen(pair.asking, unpaid["id"])
+    assert (over["state"], over["end_reason"], over["refund_due_fen"]) == ("expired", "pilot_over", 0)
+    told = (await pair.asking.get("/v1/notices")).json()["items"]
+    assert [each["kind"] for each in told] == ["consultation.pilot_over"] * 2 + ["consultation.paid"]
+    assert [("原路退回" in each["body"], "goes back" in each["body_en"]) for each in told[:2]].count((True, True)) == 1
+    theirs = (await pair.answering.get("/v1/notices")).json()["items"]
+    assert [each["kind"] for each in theirs] == ["consultation.cancelled", "consultation.paid"]
+    path = f"/v1/consultations/{made['id']}"
+    assert refused(await pair.answering.post(f"{path}/accept", json=FITS), 409, "consultation-state-refused")
+    await worker.drain("consultations.watch")
+    assert await counted(context, Refund) == 1
+
+
+async def test_after_its_last_day_it_is_over_by_itself(
+    api: Api, context: Context, worker: Worker[Context], control: httpx.AsyncClient
+) -> None:
+    clock.move(clock.today(clock.now()) + timedelta(days=1, hours=23) - clock.now())  # an hour before midnight
+    _, _, made = await waiting(api, context, last_day=service.day_of(clock.now()).isoformat())
+    clock.move(timedelta(minutes=59))
+    await worker.drain()
+    assert (await row_of(context.database, made["id"])).state is ConsultState.WAITING
+    clock.move(timedelta(minutes=2))
+    await worker.drain("consultations.watch")
+    row = await row_of(context.database, made["id"])
+    assert (row.state, row.end_reason, row.refund_due_fen) == (ConsultState.REFUNDED, EndReason.PILOT_OVER, row.price_fen)
+
+
+@pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "renewed"])
+async def test_what_may_go_on_goes_on(
+    api: Api, context: Context, worker: Worker[Context], control: httpx.AsyncClient, accepted: bool
+) -> None:
+    """A doctor has accepted it; or another document of the same specialty is in force, which may end later."""
+    pair, pilot, made = await waiting(api, context)
+    if accepted:
+        assert (await pair.answering.post(f"/v1/consultations/{made['id']}/accept", json=FITS)).status_code == 200
+        await ended(api, context, pilot["id"])
+        await worker.drain("consultations.watch")
+        assert (await seen(pair.asking, made["id"]))["state"] == "waiting"
+        return
+    await ended(api, context, pilot["id"])
+    renewed = await make_pilot(api, context, pair, document_no="京卫医〔2027〕2号")
+    await worker.drain("consultations.watch")
+    assert (await seen(pair.asking, made["id"]))["state"] == "waiting"
+    await ended(api, context, renewed["id"])
+    await worker.drain("consultations.watch")
+    assert (await seen(pair.asking, made["id"]))["state"] == "refunded"
+
+
+async def test_it_ends_while_the_money_comes(
+    api: Api, context: Context, worker: Worker[Context], control: httpx.AsyncClient
+) -> None:
+    """Whoever is first, nobody waits for a doctor who may not accept, and all money is on its way back."""
+    for number in range(6):
+        pair = await make_pair(api, context)
+        offer_id = await offer(api, context, pair, kind="online_follow_up")
+        pilot = await make_pilot(api, context, pair)
+        made = await opened(pair, offer_id, first_visit=True)
+        phone = await prepaid(pair, made["id"])
+
+        async def later(wait: float = number * 0.01, pilot: dict[str, Any] = pilot) -> None:
+            await asyncio.sleep(wait)
+            await ended(api, context, pilot["id"])
+
+        await asyncio.gather(tap_pay(context, phone), later())
+        for _ in range(200):
+            await worker.drain("consultations.watch")
+            if await counted(context, Refund) == number + 1:
+                break
+            await asyncio.sleep(0.02)
+        row = await row_of(context.database, made["id"])
+        assert (row.state in (ConsultState.REFUNDED, ConsultState.EXPIRED), row.refund_due_fen) == (True, row.price_fen)
 
 
 async def test_ended_while_it_waits_it_is_not_accepted_and_all_goes_back(

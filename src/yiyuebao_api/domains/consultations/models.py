@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import BINARY, JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
@@ -27,6 +27,7 @@ from yiyuebao_api.domains.consultations.rules import (
     standing,
 )
 from yiyuebao_api.domains.patients.rules import Relation
+from yiyuebao_api.kernel.clock import SHANGHAI
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.ids import (
     AccountId,
@@ -99,6 +100,11 @@ class ConsultationPilot(Model):
         """Whether it opens first visits on that Shanghai day."""
         return self.ended_at is None and self.first_day <= on <= self.last_day
 
+    @property
+    def over_at(self) -> datetime:
+        """When its last day is over, unless it was ended before."""
+        return datetime.combine(self.last_day, time.min, SHANGHAI) + timedelta(days=1)
+
 
 class ConsultationOffer(Model):
     """Offers: what a clinician asks for a consultation, one per kind and measure."""
@@ -130,6 +136,7 @@ class Consultation(Model):
         Index("ix_consultation_account", "account_id", "id"),
         Index("ix_consultation_clinician", "clinician_account_id", "hospital_id", "id"),
         Index("ix_consultation_hospital", "hospital_id", "id"),
+        Index("ix_consultation_pilot", "first_visit_pilot_id"),
         CheckConstraint("price_fen > 0", name="price_positive"),
         CheckConstraint("last_seq >= 0", name="seq_grows"),
     )

@@ -467,17 +467,36 @@ async def is_approved(tx: AsyncSession, hospital_id: HospitalId, on: date) -> bo
     return found is not None and on <= found.valid_until
 
 
-async def list_standing_pilots(tx: AsyncSession, hospital_id: HospitalId) -> Sequence[ConsultationPilot]:
-    """A hospital's pilots that nobody has ended, past and future ones too."""
+async def list_standing_pilots(
+    tx: AsyncSession, hospital_id: HospitalId, *, held: bool = False
+) -> Sequence[ConsultationPilot]:
+    """A hospital's pilots that nobody has ended, past and future ones too; `held`: nor will before the transaction's end."""
     standing = select(ConsultationPilot).where(
         ConsultationPilot.hospital_id == hospital_id, ConsultationPilot.ended_at.is_(None)
     )
+    if held:
+        standing = standing.with_for_update(read=True).execution_options(**_FRESH)
     return (await tx.scalars(standing.order_by(ConsultationPilot.id))).all()
 
 
-async def pilots_in_force(tx: AsyncSession, hospital_id: HospitalId, on: date) -> dict[str, ConsultationPilot]:
+async def pilots_in_force(
+    tx: AsyncSession, hospital_id: HospitalId, on: date, *, held: bool = False
+) -> dict[str, ConsultationPilot]:
     """By specialty, where a hospital may take first visits online on that Shanghai day (RULE-77)."""
-    return {each.specialty: each for each in await list_standing_pilots(tx, hospital_id) if each.is_in_force(on)}
+    standing = await list_standing_pilots(tx, hospital_id, held=held)
+    return {each.specialty: each for each in standing if each.is_in_force(on)}
+
+
+async def list_waiting_first_visits(tx: AsyncSession, pilot: ConsultationPilot) -> Sequence[ConsultationId]:
+    """First visits of that hospital and specialty that no doctor has accepted, under whichever of its pilots."""
+    same = select(ConsultationPilot.id).where(
+        ConsultationPilot.hospital_id == pilot.hospital_id, ConsultationPilot.specialty == pilot.specialty
+    )
+    waiting = select(Consultation.id).where(
+        Consultation.first_visit_pilot_id.in_(same), Consultation.accepted_at.is_(None),
+        Consultation.state.in_((ConsultState.AWAITING_PAYMENT, ConsultState.WAITING)),
+    )  # fmt: skip
+    return (await tx.scalars(waiting)).all()
 
 
 async def list_pilots(

@@ -68,6 +68,7 @@ class EndReason(StrEnum):
     DECLINED = "declined"
     UNFIT = "unfit"
     PAYMENT_UNUSABLE = "payment_unusable"
+    PILOT_OVER = "pilot_over"
 
 
 class SenderRole(StrEnum):

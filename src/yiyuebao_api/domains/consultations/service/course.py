@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.consultations import queries
-from yiyuebao_api.domains.consultations.models import Consultation
+from yiyuebao_api.domains.consultations.models import Consultation, ConsultationPilot
 from yiyuebao_api.domains.consultations.problems import (
     ConsultationExpired,
     ConsultationStateRefused,
@@ -19,6 +19,7 @@ from yiyuebao_api.domains.consultations.rules import (
     Measure,
     Spoken,
 )
+from yiyuebao_api.domains.consultations.service.first_visits import end_without_pilot
 from yiyuebao_api.domains.consultations.service.settling import earn, give_all_back
 from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_moved, tell_patient
 from yiyuebao_api.kernel import outbox
@@ -87,6 +88,19 @@ async def watch_clock(tx: AsyncSession, consultation: Consultation, now: datetim
     await watch(tx, consultation, consultation.closes_at, now)
 
 
+async def await_answer(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
+    """A first answer is promised from now on; a first visit must be accepted while its pilot lasts, too."""
+    terms = consultation.promises
+    consultation.answer_by = now + timedelta(minutes=terms.answer_minutes)
+    consultation.refund_at = now + timedelta(hours=terms.refund_hours)
+    await watch(tx, consultation, consultation.answer_by, now)
+    await watch(tx, consultation, consultation.refund_at, now)
+    if consultation.first_visit_pilot_id is not None:
+        over = (await tx.get_one(ConsultationPilot, consultation.first_visit_pilot_id)).over_at
+        if over < consultation.refund_at:
+            await watch(tx, consultation, over, now)
+
+
 async def watch(tx: AsyncSession, consultation: Consultation, at: datetime, now: datetime) -> None:
     """Look at it again at that moment."""
     await outbox.put(tx, "consultations.watch", consultation.id, now=now, run_at=at)
@@ -111,6 +125,7 @@ async def watch_consultation(begin: Begin, consultation_id: ConsultationId, *, i
     async with begin() as tx:
         consultation = await queries.lock_consultation(tx, consultation_id)
         await catch_up(tx, consultation, now)
+        await end_without_pilot(tx, consultation, now)
         ends = consultation.idle_at
         if idle and consultation.state is ConsultState.ACTIVE and ends is not None:
             again = ends - now

@@ -27,10 +27,10 @@ from yiyuebao_api.domains.consultations.problems import (
     SummaryAlreadyWritten,
 )
 from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, ExtensionState
-from yiyuebao_api.domains.consultations.service.course import catch_up, extend, require_standing, watch
+from yiyuebao_api.domains.consultations.service.course import await_answer, catch_up, extend, require_standing, watch
+from yiyuebao_api.domains.consultations.service.first_visits import check_first_visit, require_pilot
 from yiyuebao_api.domains.consultations.service.offers import can_serve, day_of, require_available
 from yiyuebao_api.domains.consultations.service.opening import check_child, check_pair, people_of
-from yiyuebao_api.domains.consultations.service.pilots import check_first_visit, require_pilot
 from yiyuebao_api.domains.consultations.service.settling import earn, give_all_back
 from yiyuebao_api.domains.consultations.service.telling import (
     grant_clinician,
@@ -246,7 +246,7 @@ async def change_clinician(
     await check_pair(tx, consultation.account_id, found)
     patient = await tx.get_one(Patient, consultation.patient_id)
     if consultation.is_first_visit:
-        pilot = await require_pilot(tx, consultation.hospital_id, found.clinician.specialty, now)
+        pilot = await require_pilot(tx, consultation.hospital_id, found.clinician.specialty, now, held=True)
         consultation.first_visit_pilot_id = pilot.id
     check_child(consultation.kind, patient, found, now)
     if cheaper := Fen(left - found.offer.price_fen):
@@ -283,13 +283,9 @@ async def _hand_over(tx: AsyncSession, consultation: Consultation, people: dict[
     await grants.close_grants(
         tx, basis=Basis.CONSULTATION, subject=consultation.id, grantee=consultation.clinician_id, now=now
     )
-    terms = consultation.promises
     consultation.people = people
-    consultation.answer_by = now + timedelta(minutes=terms.answer_minutes)
-    consultation.refund_at = now + timedelta(hours=terms.refund_hours)
     consultation.warned_at = consultation.accepted_at = None
-    await watch(tx, consultation, consultation.answer_by, now)
-    await watch(tx, consultation, consultation.refund_at, now)
+    await await_answer(tx, consultation, now)
 
 
 async def hide_consultation(tx: AsyncSession, consultation_id: ConsultationId, *, now: datetime) -> None:

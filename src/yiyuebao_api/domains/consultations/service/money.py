@@ -15,10 +15,10 @@ from yiyuebao_api.domains.consultations import queries
 from yiyuebao_api.domains.consultations.models import Consultation, Extension
 from yiyuebao_api.domains.consultations.problems import ConsultationNotOffered, FirstVisitRefused
 from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, EndReason, ExtensionState
-from yiyuebao_api.domains.consultations.service.course import extend, require_standing, watch
+from yiyuebao_api.domains.consultations.service.course import await_answer, extend, require_standing
+from yiyuebao_api.domains.consultations.service.first_visits import check_first_visit
 from yiyuebao_api.domains.consultations.service.offers import day_of
 from yiyuebao_api.domains.consultations.service.opening import NEEDED_TO_CONSULT
-from yiyuebao_api.domains.consultations.service.pilots import check_first_visit
 from yiyuebao_api.domains.consultations.service.telling import move, tell_clinician, tell_hospital, tell_patient
 from yiyuebao_api.domains.hospitals.queries import require_hospital
 from yiyuebao_api.domains.hospitals.rules import is_open
@@ -132,18 +132,14 @@ async def note_payment_succeeded(tx: AsyncSession, event: PaymentSucceeded) -> N
         await _give_back(tx, consultation, event, "paid-late", Words("支付过晚退款", "it came too late"), counted=True)
         return
     try:
-        await check_first_visit(tx, consultation, event.at)
+        await check_first_visit(tx, consultation, event.at, held=True)
     except FirstVisitRefused:
         await _give_back(tx, consultation, event, "pilot-over", Words("首诊试点已结束退款", "the pilot has ended"), counted=True)
         return
-    terms = consultation.promises
     consultation.payment_id, consultation.paid_at = event.payment_id, event.at
     consultation.refund_due_fen = consultation.refunded_fen = Fen(0)  # an earlier payment that went back is not this one's
-    consultation.answer_by = event.at + timedelta(minutes=terms.answer_minutes)
-    consultation.refund_at = event.at + timedelta(hours=terms.refund_hours)
     await move(tx, consultation, ConsultState.WAITING, actor=Actor.SYSTEM, now=event.at)
-    await watch(tx, consultation, consultation.answer_by, event.at)
-    await watch(tx, consultation, consultation.refund_at, event.at)
+    await await_answer(tx, consultation, event.at)
     await _tell_paid(tx, consultation, event.at)
 
 
@@ -170,7 +166,7 @@ async def _tell_paid(tx: AsyncSession, consultation: Consultation, now: datetime
 
 
 async def _can_begin(tx: AsyncSession, consultation: Consultation) -> bool:
-    if consultation.state not in _WAITING or consultation.end_reason not in (None, EndReason.UNPAID):
+    if consultation.state not in _WAITING or consultation.end_reason not in (None, EndReason.UNPAID, EndReason.PILOT_OVER):
         return False
     if await queries.are_blocked(tx, *consultation.accounts):
         return False

@@ -21,8 +21,8 @@ from yiyuebao_api.domains.consultations.problems import (
 )
 from yiyuebao_api.domains.consultations.rules import Actor, ConsultKind, ConsultState, Terms
 from yiyuebao_api.domains.consultations.service.course import watch
+from yiyuebao_api.domains.consultations.service.first_visits import require_pilot
 from yiyuebao_api.domains.consultations.service.offers import Available, day_of, require_available
-from yiyuebao_api.domains.consultations.service.pilots import require_pilot
 from yiyuebao_api.domains.consultations.service.telling import note
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.queries import require_file

@@ -1,4 +1,4 @@
-"""First visits online: where a pilot opens them, and the gate that asks for it at every step (RULE-77)."""
+"""Where a pilot opens first visits online: the operator records it and ends it (RULE-77)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.consultations import queries, rules
-from yiyuebao_api.domains.consultations.models import Consultation, ConsultationPilot
-from yiyuebao_api.domains.consultations.problems import ApprovalMissing, FirstVisitRefused, PilotOverlaps
+from yiyuebao_api.domains.consultations.models import ConsultationPilot
+from yiyuebao_api.domains.consultations.problems import ApprovalMissing, PilotOverlaps
 from yiyuebao_api.domains.consultations.service.offers import day_of
 from yiyuebao_api.domains.hospitals.queries import lock_hospital
-from yiyuebao_api.kernel import audit
+from yiyuebao_api.kernel import audit, outbox
 from yiyuebao_api.kernel.ids import AccountId, ConsultationPilotId, HospitalId
 from yiyuebao_api.kernel.tokens import Mode
 
@@ -47,6 +47,7 @@ async def end_pilot(
 ) -> ConsultationPilot:
     """No first visit is asked for, paid or accepted under it any more; what a doctor has accepted goes on.
 
+    Who waits for one is looked at at once: another pilot of the specialty may take over, or all goes back.
     A second time answers the first outcome. Locks the pilot. Raises NotFound.
     """
     pilot = await queries.lock_pilot(tx, pilot_id)
@@ -54,25 +55,9 @@ async def end_pilot(
         pilot.ended_at, pilot.ended_by, pilot.ended_why = now, operator, why
         _note(tx, pilot, "consultations.end_pilot", operator, now)
         await tx.flush()
+        for each in await queries.list_waiting_first_visits(tx, pilot):
+            await outbox.put(tx, "consultations.watch", each, now=now)
     return pilot
-
-
-async def require_pilot(
-    tx: AsyncSession, hospital_id: HospitalId, specialty: str, now: datetime
-) -> ConsultationPilot:
-    """The pilot that opens first visits of that specialty today. Raises FirstVisitRefused."""
-    found = (await queries.pilots_in_force(tx, hospital_id, day_of(now))).get(specialty)
-    if found is None:
-        raise FirstVisitRefused
-    return found
-
-
-async def check_first_visit(tx: AsyncSession, consultation: Consultation, now: datetime) -> None:
-    """A first visit that no doctor has accepted yet needs its specialty's pilot still. Raises FirstVisitRefused."""
-    if consultation.first_visit_pilot_id is None or consultation.accepted_at is not None:
-        return
-    pilot = await tx.get_one(ConsultationPilot, consultation.first_visit_pilot_id)
-    await require_pilot(tx, pilot.hospital_id, pilot.specialty, now)
 
 
 def _note(tx: AsyncSession, pilot: ConsultationPilot, action: str, operator: AccountId, now: datetime) -> None:
