@@ -9,7 +9,7 @@ import pytest
 
 from yiyuebao_api.kernel import grouped as grouped_
 from yiyuebao_api.kernel.database import _open
-from yiyuebao_api.kernel.grouped import WORTH, Grouped
+from yiyuebao_api.kernel.grouped import WORTH, Grouped, GroupedBy
 from yiyuebao_api.kernel.problems import NotFound, ServiceUnavailable
 
 
@@ -113,3 +113,28 @@ async def test_a_second_group_begins_for_a_fair_number_or_when_the_first_is_held
     go_on.set()
     assert await held == -1
     assert sizes == [1, WORTH, 3]
+
+
+async def test_one_group_for_each_key_and_none_when_nobody_waits() -> None:
+    """Who waits for one row holds nobody else up, and what nobody waits for is forgotten."""
+    go_on, groups = asyncio.Event(), list[list[str]]()
+
+    async def run(requests: Sequence[str]) -> Sequence[str]:
+        groups.append(list(requests))
+        if requests[0].startswith("held up"):
+            await go_on.wait()
+        return requests
+
+    grouped = GroupedBy[str, str, str](lambda: Grouped(run, hopeless=away, lanes=1))
+    slow = [asyncio.create_task(grouped("slow", f"held up {number}")) for number in range(3)]
+    async with asyncio.timeout(1):
+        while not groups:
+            await asyncio.sleep(0)
+        assert await grouped("other", "at once") == "at once"
+    assert len(grouped) == 1
+    go_on.set()
+    assert await asyncio.gather(*slow) == ["held up 0", "held up 1", "held up 2"]
+    assert groups == [["held up 0", "held up 1", "held up 2"], ["at once"]]
+    async with asyncio.timeout(1):
+        while len(grouped):
+            await asyncio.sleep(0.01)

@@ -187,6 +187,11 @@ def is_outage(error: BaseException) -> bool:
     return number == 0 or 2000 <= number < 3000 or number in UNABLE  # 2xxx: the driver's own, it lost the connection
 
 
+def is_away(error: BaseException) -> bool:
+    """Nobody can be served now; as opposed to a row that somebody else holds, which only one of a group waits for."""
+    return is_outage(error) and not is_contention(error)
+
+
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from yiyuebao_api.kernel.problems import ServiceUnavailable
 
 Request = TypeVar("Request")
 Outcome = TypeVar("Outcome")
+Key = TypeVar("Key", bound=Hashable)
 #: So many that wait are worth a second group, and so long they wait at most for it while one is held up.
 WORTH, PATIENCE_S = 16, 0.02
 
@@ -119,3 +121,20 @@ class Grouped(Generic[Request, Outcome]):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+
+class GroupedBy(Generic[Key, Request, Outcome]):
+    """A `Grouped` for each key, there for as long as somebody calls it: whatever waits for one row waits alone."""
+
+    def __init__(self, make: Callable[[], Grouped[Request, Outcome]]) -> None:
+        self._make = make
+        self._open: WeakValueDictionary[Key, Grouped[Request, Outcome]] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def __call__(self, key: Key, request: Request) -> Outcome:
+        grouped = self._open.get(key)
+        if grouped is None:
+            grouped = self._open[key] = self._make()
+        return await grouped(request)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -18,16 +18,25 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import BINARY, Index, select
+from sqlalchemy import BINARY, Index, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.database import NOWAIT_REFUSED, Begin, Model, after_commit, code_column, error_number
+from yiyuebao_api.kernel.database import (
+    NOWAIT_REFUSED,
+    Begin,
+    Model,
+    after_commit,
+    code_column,
+    error_number,
+    is_duplicate,
+)  # fmt: skip
 from yiyuebao_api.kernel.ids import RowId
 from yiyuebao_api.kernel.problems import Problem, Words
 from yiyuebao_api.kernel.purging import delete_some
+from yiyuebao_api.kernel.reading import Read, Reader
 from yiyuebao_api.kernel.routing import DirectRoute
 from yiyuebao_api.kernel.secrets import SealedJson
 from yiyuebao_api.kernel.tokens import claims_of
@@ -87,6 +96,50 @@ class AlreadyAnswered(Exception):
         return Response(self.body, self.status, {**self.headers, "Idempotent-Replayed": "true"}, media)
 
 
+#: A key as others have left it.
+_KEPT = Read(
+    select(Once.asked, Once.status, Once.answer, Once.busy_until)
+    .where(Once.caller == bindparam("caller"), Once.key == bindparam("key"))
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A key whose effect is about to be committed, and what is answered then."""
+
+    caller: str
+    key: str
+    asked: bytes
+    status: int
+    body: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """By which it is told from others."""
+        return self.caller, self.key
+
+
+async def keep(tx: AsyncSession, answers: Sequence[Answered]) -> None:
+    """Write keys and answers in the transaction of their effects, several at once.
+
+    Raises RequestInProgress when one of them is there: somebody else was served under it meanwhile.
+    """
+    now = clock.system_now()
+    rows = [
+        {
+            "caller": each.caller, "key": each.key, "asked": each.asked, "subject": RowId.new(), "runs": 1, "busy_until": now,
+            "status": each.status, "answer": {"body": each.body, "headers": {}}, "created_at": now,
+        }
+        for each in sorted(answers, key=lambda each: each.name)
+    ]  # fmt: skip
+    try:
+        await tx.execute(insert(Once), rows)
+    except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
+        raise RequestInProgress(retry_after=1) from None
+
+
 @dataclass(slots=True)
 class Claim:
     """The right to do the thing once."""
@@ -97,6 +150,8 @@ class Claim:
     subject: UUID | None = None
     runs: int = 0
     tx: AsyncSession | None = None
+    row: Once | None = None
+    reader: Reader | None = None
     leased: bool = False
 
     async def take(self, tx: AsyncSession, *, lease: bool = False) -> UUID:
@@ -107,10 +162,11 @@ class Claim:
         """
         now = clock.system_now()
         row = await self._locked(tx)
+        busy_until = now + LEASE if lease else now
         if row is None:
             row = Once(
-                caller=self.caller, key=self.key, asked=self.asked, subject=RowId.new(), runs=0,
-                busy_until=now, created_at=now,
+                caller=self.caller, key=self.key, asked=self.asked, subject=RowId.new(), runs=1,
+                busy_until=busy_until, created_at=now,
             )  # fmt: skip
             tx.add(row)
             try:
@@ -119,18 +175,47 @@ class Claim:
                 if error_number(error) not in _RACED:
                     raise
                 raise RequestInProgress(retry_after=1) from None
+        else:
+            self._judge(row, now)
+            row.runs, row.busy_until = row.runs + 1, busy_until
+        self.subject, self.runs = row.subject, row.runs
+        if lease:
+            after_commit(tx, self._hold)
+        else:
+            self.tx, self.row = tx, row
+        return row.subject
+
+    def _judge(self, row: Once, now: datetime) -> None:
+        """Whether a key that is there already may be used (again)."""
         if row.asked != self.asked:
             raise IdempotencyKeyReused
         if row.answer is not None:
             raise AlreadyAnswered(row.status or 200, row.answer["body"], row.answer.get("headers", {}))
         if row.busy_until > now:
             raise RequestInProgress(retry_after=1 + int((row.busy_until - now).total_seconds()))
-        row.runs += 1
-        row.busy_until = now + LEASE if lease else now
-        self.subject, self.runs, self.tx = row.subject, row.runs, None if lease else tx
-        if lease:
-            after_commit(tx, self._hold)
-        return row.subject
+
+    async def look(self, reader: Reader) -> None:
+        """What `take` would refuse or answer, asked without a transaction and without a lock.
+
+        For a use case that takes `Reading`, and hands `answered` on to whoever commits its effect.
+        """
+        self.reader = reader
+        row = await reader.one(_KEPT, caller=self.caller, key=self.key)
+        if row is not None:
+            self._judge(row, clock.system_now())
+
+    async def answered_since(self) -> AlreadyAnswered | None:
+        """An earlier run of this very request may have ended after the look: then it is no wonder that this one is refused."""
+        try:
+            if self.reader is not None:
+                await self.look(self.reader)
+        except AlreadyAnswered as before:
+            return before
+        return None
+
+    def answered(self, status: int, body: str) -> Answered:
+        """The key with its answer, which is known before the effect is: `keep` writes it beside that."""
+        return Answered(self.caller, self.key, self.asked, status, body)
 
     async def _hold(self) -> None:
         """Only a committed lease is ours to give back: a run that was rolled back may share its number with the next."""
@@ -163,7 +248,9 @@ class Claim:
                 row.busy_until = clock.system_now()
 
     async def _keep(self, tx: AsyncSession, response: Response) -> None:
-        row = await tx.get_one(Once, (self.caller, self.key), with_for_update=True)
+        row = self.row
+        if row is None:
+            row = await tx.get_one(Once, (self.caller, self.key), with_for_update=True)
         if row.answer is None:  # a run that took the claim over may have answered first, with the same subject
             headers = {name: response.headers[name] for name in _TOLD_AGAIN if name in response.headers}
             row.status, row.answer = response.status_code, {"body": bytes(response.body).decode(), "headers": headers}
@@ -192,6 +279,8 @@ class OnceRoute(DirectRoute):
             except AlreadyAnswered as before:
                 return before.again()
             except Problem:
+                if (since := await claim.answered_since()) is not None:
+                    return since.again()
                 await claim.release(request.app.state.database.begin)
                 raise
             if claim.runs and response.status_code < 300:

@@ -91,6 +91,13 @@ class FirstQuestion(Protocol):
         """Raises the refusal."""
 
 
+class FirstLook(Protocol):
+    """What must be looked at before anything else is read: the idempotency key's answer, asked along with who calls."""
+
+    async def look(self, reader: Reader) -> None:
+        """Raises the refusal, or the answer that was given before."""
+
+
 class Readers:
     """The read-only connections of a process, handed out in the order of asking."""
 
@@ -182,6 +189,11 @@ class Reader:
         await first.hear(row[:cut] if row[cut] else None)
         return read.shown(row[cut + 1 :]) if row[-1] else None
 
+    async def every(self, read: Read, **parameters: Any) -> list[Any]:
+        """All rows, each with its columns as attributes."""
+        await self.settle()
+        return [read.shown(read.row(raw)) for raw in await self._readers.fetch(read.statement, read.bind(parameters))]
+
     async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The raw rows of a statement written by hand."""
         await self.settle()
@@ -210,17 +222,33 @@ async def rows_of(asks: Asks, statement: str, values: Sequence[Any]) -> Sequence
     return (await (await asks.connection()).exec_driver_sql(statement, tuple(values))).all()
 
 
+async def every_of(asks: Asks, read: Read, **parameters: Any) -> list[Any]:
+    """The rows of a `Read`, in a transaction or outside."""
+    if isinstance(asks, Reader):
+        return await asks.every(read, **parameters)
+    return [read.shown(read.row(raw)) for raw in await rows_of(asks, read.statement, read.bind(parameters))]
+
+
+async def one_of(asks: Asks, read: Read, **parameters: Any) -> Any | None:
+    """The row of a `Read`, in a transaction or outside; None when there is none."""
+    if isinstance(asks, Reader):
+        return await asks.one(read, **parameters)
+    return next(iter(await every_of(asks, read, **parameters)), None)
+
+
 def padded(values: Sequence[Any]) -> list[Any]:
     """The same values, the last one again until they are a power of two: few lengths make few statements to prepare."""
     return [*values, *[values[-1]] * ((1 << (len(values) - 1).bit_length()) - len(values))] if values else []
 
 
 async def get_reader(connection: HTTPConnection) -> Reader:
-    if getattr(connection.scope["route"], "steps", None) is None:
-        raise AssertionError("a route that reads must be one that a plan answers: nobody else would settle who calls")
     reader = connection.state.reader = Reader(connection.app.state.database.readers, connection.state)
+    if getattr(connection.scope["route"], "steps", None) is None:  # no plan: nobody else would ask who calls
+        claim: FirstLook | None = getattr(connection.state, "claim", None)
+        await (reader.settle() if claim is None else claim.look(reader))
     return reader
 
 
-#: The request's reads, outside of any transaction. See `DirectRoute`, which settles it before the answer goes out.
+#: The request's reads, outside of any transaction; the caller is named before it. See `DirectRoute`, which settles it
+#: before the answer goes out.
 Reading = Annotated[Reader, Depends(get_reader)]

@@ -1,8 +1,9 @@
 """One narrow door for each thing that everybody wants at the same moment, in front of the pool of connections.
 
 Five hundred who book one slot wait for one row, whatever is done: without a door each of them waits with a connection in
-hand, and nobody books anything else meanwhile. Here they wait in line without one, first come, first served. For fairness
-only: what is right stays with the row's lock. A process has a door of its own.
+hand, and nobody books anything else meanwhile. Here they wait in line without one, first come, first served. So many may
+go through at once that they can share a transaction (`kernel/grouped`) while the next ones get ready. For fairness only:
+what is right stays with the row's lock. A process has a door of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _Door:
 class Turnstile:
     """At most `at_once` go through one door; whoever has waited for `patience_s` seconds is told to come again."""
 
-    def __init__(self, *, at_once: int = 2, patience_s: float = 4.0) -> None:
+    def __init__(self, *, at_once: int = 16, patience_s: float = 4.0) -> None:
         self._at_once, self._patience = at_once, patience_s
         self._doors: dict[Hashable, _Door] = {}
 

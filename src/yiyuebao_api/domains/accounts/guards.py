@@ -8,7 +8,8 @@ transaction of its own, before anything else happens.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -64,8 +65,9 @@ class _Look:
     async def hear(self, row: Sequence[Any] | None) -> None:
         now = clock.now()
         if judge_session(seen_session(row), self.claims, now=now):
-            async with self.begin() as tx:
-                await touch_session(tx, self.claims.session_id, now=now)
+            with _nothing_done():
+                async with self.begin() as tx:
+                    await touch_session(tx, self.claims.session_id, now=now)
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
@@ -89,12 +91,19 @@ async def _signed_in(
 
 
 async def _look_apart(begin: Begin, look: _Look) -> None:
+    with _nothing_done():
+        async with begin() as tx:
+            await look.take(tx)
+
+
+@contextmanager
+def _nothing_done() -> Iterator[None]:
+    """Looking has no effect: after this commit the request may still be run again."""
     attempt = current_attempt.get()
     before = attempt.committed if attempt is not None else False
-    async with begin() as tx:
-        await look.take(tx)
+    yield
     if attempt is not None:
-        attempt.committed = before  # looking has no effect: the request may still be run again
+        attempt.committed = before
 
 
 _SignedIn = Annotated[Claims, Depends(_signed_in)]

@@ -34,7 +34,7 @@ from yiyuebao_api.domains.consultations.problems import TooManySockets
 from yiyuebao_api.domains.consultations.rules import MAX_TEXT, MessageKind, SenderRole
 from yiyuebao_api.domains.consultations.service import Sending, SentMessage
 from yiyuebao_api.kernel import clock, live, presence, tickets
-from yiyuebao_api.kernel.database import Database, is_contention, is_outage
+from yiyuebao_api.kernel.database import Database, is_away, is_contention, is_outage
 from yiyuebao_api.kernel.grouped import Grouped
 from yiyuebao_api.kernel.ids import AccountId, ConsultationId, RowId
 from yiyuebao_api.kernel.live import Close, Live, Outlet, Verb, Wake
@@ -105,7 +105,7 @@ class LiveDesk:
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self.database, self.limits = database, limits
-        self.store: Grouped[Sending, SentMessage] = Grouped(self._store, hopeless=_is_away, most=limits.group)
+        self.store: Grouped[Sending, SentMessage] = Grouped(self._store, hopeless=is_away, most=limits.group)
         self.hub: Live = database.live
         self.reading = asyncio.Semaphore(4)  # of the log: a thousand devices that come back leave room for requests
         self.left: list[Device] = []
@@ -639,11 +639,6 @@ _DOES: Mapping[type, Callable[[Device, Any], Any]] = {
     frames.TypingNote: Device.do_typing,
     frames.PresenceSet: Device.do_presence,
 }  # fmt: skip
-
-
-def _is_away(error: BaseException) -> bool:
-    """Nobody can be served now; as opposed to a row that somebody else holds, which only one of a group waits for."""
-    return is_outage(error) and not is_contention(error)
 
 
 def _problem_of(error: Exception) -> Problem:
