@@ -1,4 +1,4 @@
-"""Selects of schedules; nothing here writes except the lock row of a day."""
+"""Selects of schedules; nothing here writes except the lock row of a day and the mark of a lapsed hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,7 +48,7 @@ from yiyuebao_api.kernel.ids import (
 )
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
-from yiyuebao_api.kernel.reading import Asks, padded, rows_of
+from yiyuebao_api.kernel.reading import Asks, Read, one_of, padded, rows_of
 
 # ── pools and their facts ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -174,21 +174,17 @@ class Asked(NamedTuple):
     fit: Fit
 
 
-async def draws_of(
-    tx: AsyncSession, service_ids: Sequence[ServiceId], place: Place | None
-) -> dict[ServiceId, list[Draw]]:
-    """The pools of some items, for one place or for all."""
-    some = (
-        select(PoolService.service_id, PoolService.pool_id, Pool.version)
-        .join(Pool, Pool.id == PoolService.pool_id)
-        .where(PoolService.service_id.in_(service_ids))
-    )
-    if place is not None:
-        some = some.where(PoolService.place == place)
-    found: defaultdict[ServiceId, list[Draw]] = defaultdict(list)
-    for service_id, pool_id, version in await tx.execute(some):
-        found[service_id].append(Draw(pool_id, version))
-    return found
+_DRAW = Read(
+    select(PoolService.pool_id, Pool.version)
+    .join(Pool, Pool.id == PoolService.pool_id)
+    .where(PoolService.service_id == bindparam("service_id"), PoolService.place == bindparam("place"))
+)
+
+
+async def draw_for(tx: Asks, service_id: ServiceId, place: Place) -> Draw | None:
+    """The pool an item draws from at a place, home or hospital."""
+    found = await one_of(tx, _DRAW, service_id=service_id, place=place)
+    return None if found is None else Draw(found.pool_id, found.version)
 
 
 async def draw_of(tx: AsyncSession, pool_id: PoolId) -> Draw | None:
@@ -338,19 +334,52 @@ async def taken_of(
     return found
 
 
-async def lapsed_beside(tx: AsyncSession, claim: Claim, now: datetime) -> Sequence[Claim]:
-    """Claims whose hold ended unpaid and whose time overlaps this one, which is given their place; in key order."""
-    some = select(Claim).where(
-        Claim.pool_id == claim.pool_id, Claim.day == claim.day, Claim.released_at.is_(None), Claim.kept_at.is_(None),
-        Claim.lapsed_at.is_(None), Claim.held_until <= now, Claim.busy_from < claim.busy_until,
-        Claim.busy_until > claim.busy_from, Claim.id != claim.id,
-    )  # fmt: skip
-    return (await tx.scalars(some.order_by(Claim.id).execution_options(populate_existing=True))).all()
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A claim whose hold ended unpaid and whose time nobody else was given yet."""
+
+    id: ClaimId
+    busy: Busy
+
+
+_COUNTED = (
+    "SELECT NULL, busy_from, busy_until, COUNT(*) FROM claim WHERE pool_id = %s AND day = %s AND released_at IS NULL"
+    " AND (kept_at IS NOT NULL OR (lapsed_at IS NULL AND held_until > %s)){0} GROUP BY busy_from, busy_until"
+    " UNION ALL SELECT id, busy_from, busy_until, 0 FROM claim WHERE pool_id = %s AND day = %s AND released_at IS NULL"
+    " AND kept_at IS NULL AND lapsed_at IS NULL AND held_until <= %s{0}"
+)
+
+
+async def count_day(
+    tx: AsyncSession, pool_id: PoolId, day: date, *, now: datetime, but: Sequence[ClaimId] = ()
+) -> tuple[list[Busy], list[Lapsed]]:
+    """The live claims of a locked day, as `taken_of` counts them, and the lapsed ones, with one select."""
+    left_out = [claim_id.bytes for claim_id in but]
+    statement = _COUNTED.format(f" AND id NOT IN ({_holders(left_out)})" if left_out else "")
+    asked = [pool_id.bytes, day, now.astimezone(UTC).replace(tzinfo=None), *left_out]
+    taken: list[Busy] = []
+    lapsed: list[Lapsed] = []
+    for claim_id, busy_from, busy_until, claims in await rows_of(tx, statement, [*asked, *asked]):
+        busy = busy_of(day, busy_from.replace(tzinfo=UTC), busy_until.replace(tzinfo=UTC), claims)
+        if claim_id is None:
+            taken.append(busy)
+        else:
+            lapsed.append(Lapsed(ClaimId.of(claim_id), busy))
+    return taken, lapsed
+
+
+async def mark_lapsed(tx: AsyncSession, claim_ids: Iterable[ClaimId], now: datetime) -> None:
+    """Note that somebody else was given their time; in key order, under the day's lock."""
+    for claim_id in sorted(claim_ids):
+        await tx.execute(update(Claim).where(Claim.id == claim_id).values(lapsed_at=now))
 
 
 async def find_claim(tx: AsyncSession, claim_id: ClaimId) -> Claim | None:
     """A claim as it is now, not as this session remembers it."""
     return await tx.get(Claim, claim_id, populate_existing=True)
+
+
+_DAY = "SELECT day FROM pool_day WHERE pool_id = %s AND day = %s FOR UPDATE"
 
 
 async def lock_days(tx: AsyncSession, days: Iterable[tuple[PoolId, date]]) -> None:
@@ -360,7 +389,6 @@ async def lock_days(tx: AsyncSession, days: Iterable[tuple[PoolId, date]]) -> No
     shared one first, and two of them would then wait for each other.
     """
     for pool_id, day in sorted(set(days)):
-        row = select(PoolDay.day).where(PoolDay.pool_id == pool_id, PoolDay.day == day).with_for_update()
-        if (await tx.execute(row)).first() is None:
+        if not await rows_of(tx, _DAY, [pool_id.bytes, day]):
             made = insert(PoolDay).values(pool_id=pool_id, day=day)
             await tx.execute(made.on_duplicate_key_update(day=made.inserted.day))

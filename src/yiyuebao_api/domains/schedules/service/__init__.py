@@ -1,12 +1,17 @@
 """Use cases of schedules: places for everybody above, pools and roster for the desk."""
 
 from yiyuebao_api.domains.schedules.service.places import (
+    Day,
+    Want,
     claim_place,
     keep_claim,
     list_slots,
+    lock_seats,
     need_of,
     next_free,
     release_claim,
+    require_crew,
+    require_left,
 )
 from yiyuebao_api.domains.schedules.service.pools import (
     add_exception,
@@ -27,7 +32,9 @@ from yiyuebao_api.domains.schedules.service.roster import (
 )
 
 __all__ = [
+    "Day",
     "RosterLine",
+    "Want",
     "add_exception",
     "add_leave",
     "claim_place",
@@ -37,11 +44,14 @@ __all__ = [
     "edit_pool",
     "keep_claim",
     "list_slots",
+    "lock_seats",
     "need_of",
     "next_free",
     "release_claim",
     "remove_exception",
     "remove_leave",
+    "require_crew",
+    "require_left",
     "roster_of_day",
     "set_roster",
     "set_services",

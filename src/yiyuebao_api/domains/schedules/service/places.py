@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,10 +14,12 @@ from yiyuebao_api.domains.schedules import queries
 from yiyuebao_api.domains.schedules.models import Claim
 from yiyuebao_api.domains.schedules.problems import SlotNotOffered, SlotTaken
 from yiyuebao_api.domains.schedules.rules import (
+    Busy,
     Crew,
     Fit,
     Need,
     Slot,
+    TakenPlaces,
     busy_of,
     day_of,
     days_between,
@@ -25,9 +28,11 @@ from yiyuebao_api.domains.schedules.rules import (
     slot_at,
     slots_of,
 )  # fmt: skip
-from yiyuebao_api.kernel.ids import ClaimId, ServiceId
+from yiyuebao_api.kernel.ids import ClaimId, PoolId, ServiceId
 from yiyuebao_api.kernel.reading import Asks
 
+#: A pool's day in Shanghai.
+Day = tuple[PoolId, date]
 #: Most pools have a free place soon: the claims of these days are read first, the others only when none is.
 _SOON = timedelta(days=3)
 
@@ -53,9 +58,10 @@ async def list_slots(
     """
     service, version = await require_offer(tx, service_id)
     need = need_of(service, version)
-    crew = await _crew_for(tx, need, place, now)
-    if crew is None:
+    draw = await queries.draw_for(tx, service_id, place)
+    if draw is None:
         return []
+    crew = await require_crew(tx, draw, now=now)
     earliest, latest = max(first, now), min(last, now + timedelta(days=crew.horizon_days + 1))
     days = days_between(earliest, latest)
     if not days:
@@ -97,13 +103,97 @@ async def next_free(
     return found
 
 
-async def _crew_for(tx: AsyncSession, need: Need, place: Place, now: datetime) -> Crew | None:
-    draws = (await queries.draws_of(tx, [need.service_id], place)).get(need.service_id, [])
-    crews = await queries.crews_of(tx, draws, today=day_of(now))
-    return next(iter(crews.values()), None)
 
 
 # ── taking, keeping, giving back ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One place that somebody wants, held until `held_until`: a visit that fits so, by a pool that is known."""
+
+    crew: Crew
+    fit: Fit
+    starts_at: datetime
+    claim_id: ClaimId
+    held_until: datetime
+    subject: str = ""
+
+    @property
+    def day(self) -> Day:
+        """Under whose lock it is decided."""
+        return self.crew.pool_id, day_of(self.starts_at)
+
+
+async def require_crew(tx: Asks, draw: queries.Draw | None, *, now: datetime) -> Crew:
+    """All there is to know of the pool that an item draws from. Raises SlotNotOffered where it draws from none."""
+    if draw is None:
+        raise SlotNotOffered
+    return (await queries.crews_of(tx, [draw], today=day_of(now)))[draw.pool_id]
+
+
+async def require_left(tx: Asks, want: Want, *, now: datetime, but: Sequence[ClaimId] = ()) -> None:
+    """A look without a lock, so that what is sold out is refused cheaply. Raises SlotNotOffered, SlotTaken."""
+    pool_id, day = want.day
+    taken = await queries.taken_of(tx, [pool_id], day, day, now=now, but=but)
+    _slot_for(want, taken, now)
+
+
+def _slot_for(want: Want, taken: TakenPlaces, now: datetime) -> Slot:
+    slot = slot_at(want.crew, want.fit, want.starts_at, taken, now)
+    if slot is None:
+        raise SlotNotOffered
+    if slot.left < 1:
+        raise SlotTaken
+    return slot
+
+
+class Seats:
+    """The places of some locked days: `take` decides one wish after the other, `write` puts down what was taken."""
+
+    def __init__(self, days: Mapping[Day, tuple[list[Busy], list[queries.Lapsed]]], now: datetime) -> None:
+        self._taken = {day: taken for day, (taken, _) in days.items()}
+        self._lapsed = {day: lapsed for day, (_, lapsed) in days.items()}
+        self._now = now
+        self._claims: list[Claim] = []
+
+    def take(self, want: Want, *, kept_at: datetime | None = None) -> Claim:
+        """Raises SlotNotOffered, SlotTaken."""
+        slot = _slot_for(want, self._taken, self._now)
+        busy_from = slot.starts_at - timedelta(minutes=want.fit.buffer_before_min)
+        busy_until = slot.ends_at + timedelta(minutes=want.fit.buffer_after_min)
+        pool_id, day = want.day
+        claim = Claim(
+            id=want.claim_id, pool_id=pool_id, day=day, starts_at=slot.starts_at, ends_at=slot.ends_at, busy_from=busy_from,
+            busy_until=busy_until, subject=want.subject, held_until=want.held_until, kept_at=kept_at, lapsed_at=None,
+            released_at=None, created_at=self._now,
+        )  # fmt: skip
+        self._taken[want.day].append(busy_of(day, busy_from, busy_until))
+        self._claims.append(claim)
+        return claim
+
+    async def write(self, tx: AsyncSession) -> None:
+        """The claims, for the next flush. The lapsed holds whose time they take are marked: from here on those must be
+        seated anew, whatever the clock of the request that pays for them says."""
+        stepped_over = {
+            lapsed.id
+            for claim in self._claims
+            for lapsed in self._lapsed[claim.pool_id, claim.day]
+            if _meet(lapsed.busy, busy_of(claim.day, claim.busy_from, claim.busy_until))
+        }
+        await queries.mark_lapsed(tx, stepped_over, self._now)
+        tx.add_all(self._claims)
+
+
+def _meet(one: Busy, other: Busy) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+async def lock_seats(tx: AsyncSession, days: Iterable[Day], *, now: datetime, but: Sequence[ClaimId] = ()) -> Seats:
+    """Lock days of pools in key order and count their claims, those in `but` left out."""
+    wanted = sorted(set(days))
+    await queries.lock_days(tx, wanted)
+    return Seats({each: await queries.count_day(tx, *each, now=now, but=but) for each in wanted}, now)
 
 
 async def claim_place(
@@ -116,38 +206,19 @@ async def claim_place(
     hospital. A full slot is refused without a lock. With `instead_of` that claim is given back in the same step and
     does not stand in the way of its own successor; a kept claim's successor is kept too. Locks the days in key order.
     """
-    crew = await _crew_for(tx, service, place, now)
-    if crew is None:
-        raise SlotNotOffered
+    crew = await require_crew(tx, await queries.draw_for(tx, service.service_id, place), now=now)
+    want = Want(crew, service.fit, starts_at, claim_id, held_until, subject)
     before = await queries.find_claim(tx, instead_of) if instead_of is not None else None
     but = [before.id] if before is not None else []
-    day = day_of(starts_at)
-
-    async def free_slot() -> Slot:
-        taken = await queries.taken_of(tx, [crew.pool_id], day, day, now=now, but=but)
-        slot = slot_at(crew, service.fit, starts_at, taken, now)
-        if slot is None:
-            raise SlotNotOffered
-        if slot.left < 1:
-            raise SlotTaken
-        return slot
-
-    await free_slot()
-    await queries.lock_days(tx, [(crew.pool_id, day), *((each.pool_id, each.day) for each in [before] if each)])
-    slot = await free_slot()
+    await require_left(tx, want, now=now, but=but)
+    days = [want.day, *((each.pool_id, each.day) for each in [before] if each)]
+    seats = await lock_seats(tx, days, now=now, but=but)
     if before is not None:
         before = await queries.find_claim(tx, before.id)
-    claim = Claim(
-        id=claim_id, pool_id=crew.pool_id, day=day, starts_at=slot.starts_at, ends_at=slot.ends_at,
-        busy_from=slot.starts_at - timedelta(minutes=service.fit.buffer_before_min),
-        busy_until=slot.ends_at + timedelta(minutes=service.fit.buffer_after_min), subject=subject, held_until=held_until,
-        kept_at=now if before is not None and before.kept_at is not None else None,
-        lapsed_at=None, released_at=None, created_at=now,
-    )  # fmt: skip
+    claim = seats.take(want, kept_at=now if before is not None and before.kept_at is not None else None)
     if before is not None and before.released_at is None:
         before.released_at = now
-    await _step_over(tx, claim, now)
-    tx.add(claim)
+    await seats.write(tx)
     await tx.flush()
     return claim
 
@@ -167,10 +238,8 @@ async def keep_claim(tx: AsyncSession, claim_id: ClaimId, *, now: datetime) -> b
         return False
     if claim.kept_at is not None:
         return True
-    if not is_live(claim, now):
-        if not await _seats_again(tx, claim, now):
-            return False
-        await _step_over(tx, claim, now)
+    if not is_live(claim, now) and not await _seats_again(tx, claim, now):
+        return False
     claim.kept_at, claim.lapsed_at = now, None
     await tx.flush()
     return True
@@ -189,18 +258,14 @@ async def release_claim(tx: AsyncSession, claim_id: ClaimId, *, now: datetime) -
 
 
 async def _seats_again(tx: AsyncSession, claim: Claim, now: datetime) -> bool:
+    """Whether a lapsed hold finds its place free; then those whose time it takes are stepped over, as in `Seats`."""
     draw = await queries.draw_of(tx, claim.pool_id)
     if draw is None:
         return False
     crew = (await queries.crews_of(tx, [draw], today=day_of(now)))[claim.pool_id]
-    taken = await queries.taken_of(tx, [claim.pool_id], claim.day, claim.day, now=now, but=[claim.id])
+    taken, lapsed = await queries.count_day(tx, claim.pool_id, claim.day, now=now, but=[claim.id])
     busy = busy_of(claim.day, claim.busy_from, claim.busy_until)
-    others = taken.get((claim.pool_id, claim.day), ())
-    return seats_again(crew, claim.starts_at, claim.ends_at, busy, taken=others, now=now)
-
-
-async def _step_over(tx: AsyncSession, claim: Claim, now: datetime) -> None:
-    """Mark the lapsed holds whose time this claim takes: from here on they must be seated anew, whatever the clock of
-    the request that pays for them says."""
-    for lapsed in await queries.lapsed_beside(tx, claim, now):
-        lapsed.lapsed_at = now
+    if not seats_again(crew, claim.starts_at, claim.ends_at, busy, taken=taken, now=now):
+        return False
+    await queries.mark_lapsed(tx, [each.id for each in lapsed if _meet(each.busy, busy)], now)
+    return True
