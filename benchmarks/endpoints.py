@@ -28,7 +28,7 @@ from tests.scenes.patients import make_patient
 from tests.servers import Redis
 from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.rules import Told
-from yiyuebao_api.domains.bookings.service import Wish, create_booking
+from yiyuebao_api.domains.bookings.service import AskedHold, Wish, hold_together, prepare_hold
 from yiyuebao_api.domains.catalogue.models import Place, Service
 from yiyuebao_api.domains.schedules.service import list_slots
 from yiyuebao_api.kernel import clock
@@ -61,9 +61,10 @@ async def make_booking(house: House) -> tuple[Booking, str]:
             if free:
                 break
         wish = Wish(service.id, Place.HOSPITAL, free[0].starts_at, patient.id, None, Told(note="请先打电话"))
-        booking = await create_booking(tx, signed.account_id, wish, house.settings.business, now=now)
+        hold = await prepare_hold(tx, database.begin, signed.account_id, wish, house.settings.business, now=now)
+        await hold_together(tx, [AskedHold(hold)])
     await database.aclose()
-    return booking, signed.access_token
+    return hold.booking, signed.access_token
 
 
 async def body_of(program: Program, request: bytes) -> dict[str, object]:

@@ -151,7 +151,8 @@ async def test_the_end_of_the_hold_and_the_payment_at_once(
     """Expiry, closing, asking and somebody who wants the place: paid with a place, or back."""
     for _ in range(ROUNDS):
         offered, customer = await make_offer(api, context), await make_customer(api, context)
-        booking, other = await hold(customer, offered), await make_customer(api, context)
+        starts_at = offered.starts_at()  # before the clock is moved, perhaps past midnight
+        booking, other = await hold(customer, offered, starts_at), await make_customer(api, context)
         prepaid = await prepay(customer, booking["id"])
         await control.post("/faults/notifications", json={"drop": True, "times": 1})
         await tap_pay(context, prepaid)
@@ -160,7 +161,7 @@ async def test_the_end_of_the_hold_and_the_payment_at_once(
         later = Customer(other.account_id, api.signed_in(signed.access_token), other.patient, other.address, other.openid)
         (order,) = [each for each in (await control.get("/orders")).json() if not each.get("told")][:1]
         answers = await asyncio.gather(
-            later.api.post("/v1/bookings", key=secrets.token_hex(8), json=later.wish(offered)),
+            later.api.post("/v1/bookings", key=secrets.token_hex(8), json=later.wish(offered, starts_at)),
             worker.drain(),
             control.post(f"/orders/{order['out_trade_no']}/notify", json={"copies": 3}),
         )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
-from sqlalchemy import JSON, bindparam, func, select
+from sqlalchemy import JSON, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from yiyuebao_api.domains.bookings.models import Assessment, Booking, BookingLine, BookingMove, Review
-from yiyuebao_api.domains.bookings.rules import LIVE, BilledLine, BookingState, Decision
-from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId, PatientId, ReviewId, ServiceId
+from yiyuebao_api.domains.bookings.rules import LIVE, BilledLine, BookingState, Commitments, Decision
+from yiyuebao_api.domains.catalogue.models import Place, Service, ServiceVersion
+from yiyuebao_api.domains.hospitals.models import Hospital, Site
+from yiyuebao_api.domains.patients.models import Address, Patient
+from yiyuebao_api.domains.patients.rules import point_of
+from yiyuebao_api.domains.schedules.models import Pool, PoolService
+from yiyuebao_api.domains.schedules.queries import Draw
+from yiyuebao_api.kernel.ids import AccountId, AddressId, BookingId, HospitalId, PatientId, ReviewId, ServiceId
 from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
-from yiyuebao_api.kernel.reading import Read, Reader
+from yiyuebao_api.kernel.reading import Asks, Read, Reader, one_of, padded, rows_of
 
 
 async def lock_booking(tx: AsyncSession, booking_id: BookingId) -> Booking:
@@ -85,6 +94,74 @@ async def read_own_booking(
     return cast("Booking", row), [BilledLine(kind, Fen(amount)) for _, kind, amount in sorted(row.bill)]
 
 
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """The rows that a wish names, read and not to be changed; None for what is not there."""
+
+    service: Service
+    version: ServiceVersion | None
+    hospital: Hospital
+    site: Site
+    patient: Patient | None
+    address: Address | None
+    draw: Draw | None  # at the wished place
+
+
+_WISHED_PARTS: Mapping[str, Sequence[InstrumentedAttribute[Any]]] = {
+    "service": (
+        Service.id, Service.hospital_id, Service.site_id, Service.code, Service.state,
+    ),
+    "version": (
+        ServiceVersion.id, ServiceVersion.name, ServiceVersion.place, ServiceVersion.duration_min,
+        ServiceVersion.buffer_before_min, ServiceVersion.buffer_after_min, ServiceVersion.lead_minutes,
+        ServiceVersion.season_from, ServiceVersion.season_until, ServiceVersion.screening, ServiceVersion.tips,
+        ServiceVersion.cautions, ServiceVersion.visit_fee_fen, ServiceVersion.item_fee_fen,
+        ServiceVersion.material_fee_fen, ServiceVersion.travel_fee_fen,
+    ),
+    "hospital": (Hospital.id, Hospital.name, Hospital.state, Hospital.licence_valid_until),
+    "site": (Site.id, Site.lat, Site.lng, Site.radius_m, Site.adcodes, Site.open_for_home),
+    "patient": (
+        Patient.id, Patient.account_id, Patient.name, Patient.phone, Patient.real_name, Patient.deleted_at,
+    ),
+    "address": (
+        Address.id, Address.account_id, Address.recipient, Address.phone, Address.adcode, Address.district,
+        Address.detail, Address.coordinates, Address.deleted_at,
+    ),
+    "pool": (Pool.id, Pool.version),
+}  # fmt: skip
+_WISHED = Read(
+    select(*(column.label(f"{part}_{column.key}") for part, columns in _WISHED_PARTS.items() for column in columns))
+    .select_from(Service)
+    .outerjoin(ServiceVersion, ServiceVersion.id == Service.current)
+    .join(Hospital, Hospital.id == Service.hospital_id)
+    .join(Site, Site.id == Service.site_id)
+    .outerjoin(Patient, Patient.id == bindparam("patient_id"))
+    .outerjoin(Address, Address.id == bindparam("address_id"))
+    .outerjoin(PoolService, and_(PoolService.service_id == Service.id, PoolService.place == bindparam("place")))
+    .outerjoin(Pool, Pool.id == PoolService.pool_id)
+    .where(Service.id == bindparam("service_id"))
+)
+
+
+async def require_wished(
+    asks: Asks, service_id: ServiceId, place: Place, patient_id: PatientId, address_id: AddressId | None
+) -> Wished:
+    """Everything a wish is judged by that has a key in it, with one select. Raises NotFound."""
+    row = await one_of(
+        asks, _WISHED, service_id=service_id, place=place, patient_id=patient_id, address_id=address_id
+    )
+    if row is None:
+        raise NotFound
+    parts: dict[str, Any] = {}
+    for part, columns in _WISHED_PARTS.items():
+        found = SimpleNamespace(**{column.key: getattr(row, f"{part}_{column.key}") for column in columns})
+        parts[part] = None if found.id is None else found
+    if (address := parts["address"]) is not None:
+        address.point = point_of(address.coordinates)
+    pool = parts.pop("pool")
+    return Wished(**parts, draw=None if pool is None else Draw(pool.id, pool.version))
+
+
 async def list_own(tx: AsyncSession, account_id: AccountId, paging: Paging) -> Sequence[Booking]:
     statement = newest_first(select(Booking).where(Booking.account_id == account_id), Booking.id, BookingId, paging)
     return (await tx.scalars(statement)).all()
@@ -100,12 +177,31 @@ async def list_of_hospital(
     return (await tx.scalars(newest_first(statement, Booking.id, BookingId, paging))).all()
 
 
-async def count_open_holds(tx: AsyncSession, account_id: AccountId, now: datetime) -> int:
-    """Unpaid bookings of an account whose hold still runs."""
-    held = select(func.count()).where(
-        Booking.account_id == account_id, Booking.state == BookingState.HELD, Booking.hold_until > now
-    )
-    return (await tx.scalar(held)) or 0
+_COMMITTED = (
+    "SELECT account_id, NULL, NULL, NULL FROM booking WHERE account_id IN ({0}) AND state = 'held' AND hold_until > %s"
+    " UNION ALL SELECT NULL, patient_id, starts_at, ends_at FROM booking WHERE patient_id IN ({1})"
+    " AND starts_at < %s AND ends_at > %s AND state IN ({2}) AND (state <> 'held' OR hold_until > %s)"
+)
+
+
+async def commitments_of(
+    asks: Asks, account_ids: Iterable[AccountId], patient_ids: Iterable[PatientId], first: datetime, last: datetime, *,
+    now: datetime,
+) -> Commitments:  # fmt: skip
+    """The unpaid holds of some accounts, and the live bookings of some patients in that time, with one select."""
+    accounts, patients = (padded([each.bytes for each in set(ids)]) for ids in (account_ids, patient_ids))
+    statement = _COMMITTED.format(*(",".join(["%s"] * len(each)) for each in (accounts, patients, LIVE)))
+    start, end, moment = (each.astimezone(UTC).replace(tzinfo=None) for each in (first, last, now))
+    found = Commitments()
+    live = [state.value for state in LIVE]
+    for account, patient, starts_at, ends_at in await rows_of(
+        asks, statement, [*accounts, moment, *patients, end, start, *live, moment]
+    ):
+        if account is not None:
+            found.holds[AccountId.of(account)] += 1
+        else:
+            found.times[PatientId.of(patient)].append((starts_at.replace(tzinfo=UTC), ends_at.replace(tzinfo=UTC)))
+    return found
 
 
 async def overlaps(

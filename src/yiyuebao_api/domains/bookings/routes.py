@@ -107,12 +107,14 @@ async def quote_booking(caller: Patient, body: BookIn, request: Request, tx: Tx,
     responses=refuses(*_OFFER, *_ONCE, SlotTaken, TooManyHolds, ConsentMissing, QuoteOutdated),
 )  # fmt: skip
 async def create_booking(
-    caller: Patient, once: Claimed, body: BookIn, request: Request, tx: Tx, now: Now
+    caller: Patient, once: Claimed, body: BookIn, request: Request, reader: Reading, begin: Transactions, now: Now
 ) -> BookingOut:
     """Hold a place; it stays held for fifteen minutes while you pay."""
-    business = request.app.state.settings.business
-    booking = await service.create_booking(tx, caller.account_id, _wish(body), business, now=now)
-    return await _out(tx, booking, now)
+    house = request.app.state
+    hold = await service.prepare_hold(reader, begin, caller.account_id, _wish(body), house.settings.business, now=now)
+    told = BookingOut.of(hold.booking, hold.lines, now)
+    await house.holds(hold.want.day, service.AskedHold(hold, once.answered(201, told.model_dump_json())))
+    return told
 
 
 @router.get("", summary="我的预约", responses=refuses(InvalidCursor))

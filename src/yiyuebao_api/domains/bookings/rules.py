@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
@@ -14,14 +15,16 @@ from yiyuebao_api.domains.bookings.problems import (
     EmergencyFirst,
     ExcludedByAnswers,
     NotEligible,
+    PatientAlreadyBooked,
     RescheduledTooOften,
     ScreeningIncomplete,
     TooLateToReschedule,
+    TooManyHolds,
     VisitAlreadyArrived,
 )
 from yiyuebao_api.domains.catalogue.rules import Consequence, Eligibility, Place, Screening
 from yiyuebao_api.domains.files.rules import FilePurpose
-from yiyuebao_api.kernel.ids import FileId
+from yiyuebao_api.kernel.ids import AccountId, FileId, PatientId
 from yiyuebao_api.kernel.money import Fen
 
 #: RULE-63.
@@ -371,3 +374,23 @@ def dependence(barthel: int) -> Dependence:
     if barthel > 60:
         return Dependence.LIGHT
     return Dependence.MODERATE if barthel > 40 else Dependence.HEAVY
+
+
+@dataclass(slots=True)
+class Commitments:
+    """What some accounts hold unpaid, and when some patients are booked already; grows with what is decided by it."""
+
+    holds: Counter[AccountId] = field(default_factory=Counter)
+    times: defaultdict[PatientId, list[tuple[datetime, datetime]]] = field(default_factory=lambda: defaultdict(list))
+
+    def check(self, account_id: AccountId, patient_id: PatientId, starts_at: datetime, ends_at: datetime, *, most: int) -> None:
+        """Whether one more hold may be made. Raises TooManyHolds, PatientAlreadyBooked."""
+        if self.holds[account_id] >= most:
+            raise TooManyHolds(most=most)
+        if any(first < ends_at and last > starts_at for first, last in self.times[patient_id]):
+            raise PatientAlreadyBooked
+
+    def note(self, account_id: AccountId, patient_id: PatientId, starts_at: datetime, ends_at: datetime) -> None:
+        """It was made."""
+        self.holds[account_id] += 1
+        self.times[patient_id].append((starts_at, ends_at))

@@ -54,13 +54,18 @@ async def require_offer(
     if found is None:
         raise NotFound
     service: Service = found[0]
-    version: ServiceVersion | None = found[1]
-    hospital: Hospital = found[2]
+    return service, check_offer(service, found[1], found[2], on=on)
+
+
+def check_offer(
+    service: Service, version: ServiceVersion | None, hospital: Hospital, *, on: date | None
+) -> ServiceVersion:
+    """The same of rows that have been read. Raises ServiceNotOffered."""
     if version is None or service.state is not ServiceState.PUBLISHED or hospital.state is not HospitalState.OPEN:
         raise ServiceNotOffered
     if on is not None and not (is_open(hospital, on) and in_season(version, on)):
         raise ServiceNotOffered
-    return service, version
+    return version
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,11 +17,12 @@ from yiyuebao_api.domains.clinicians.models import (
     ClinicianState,
     Qualification,
 )
-from yiyuebao_api.domains.clinicians.rules import QualificationKind, QualificationState
+from yiyuebao_api.domains.clinicians.rules import QualificationKind, QualificationState, Qualified
 from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.ids import AccountId, ClinicianId, HospitalId, QualificationId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.reading import Asks, Read, every_of
 
 
 async def require_clinician(tx: AsyncSession, clinician_id: ClinicianId) -> Clinician:
@@ -104,12 +105,19 @@ async def list_staff(
     return (await tx.scalars(newest_first(statement, Clinician.id, ClinicianId, paging))).all()
 
 
-async def list_verified_of(tx: AsyncSession, hospital_id: HospitalId, sex: Sex) -> Sequence[Clinician]:
-    """A hospital's verified staff of one sex; whether each may be sent on some day is the caller's question."""
-    mine = select(Clinician).where(
-        Clinician.hospital_id == hospital_id, Clinician.state == ClinicianState.VERIFIED, Clinician.sex == sex
+_VERIFIED = Read(
+    select(*Clinician.__table__.columns)
+    .where(
+        Clinician.hospital_id == bindparam("hospital_id"), Clinician.state == ClinicianState.VERIFIED,
+        Clinician.sex == bindparam("sex"),
     )
-    return (await tx.scalars(mine.order_by(Clinician.id))).all()
+    .order_by(Clinician.id)
+)  # fmt: skip
+
+
+async def list_verified_of(asks: Asks, hospital_id: HospitalId, sex: Sex) -> Sequence[Qualified]:
+    """A hospital's verified staff of one sex; whether each may be sent on some day is the caller's question."""
+    return await every_of(asks, _VERIFIED, hospital_id=hospital_id, sex=sex)
 
 
 async def list_by_state(tx: AsyncSession, paging: Paging, *, state: ClinicianState) -> Sequence[Clinician]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 
-from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from yiyuebao_api.domains.accounts.models import Session
 from yiyuebao_api.domains.consents.models import Consent, ConsentNotice
 from yiyuebao_api.domains.consents.problems import ConsentMissing
-from yiyuebao_api.domains.consents.rules import CONCERNS, Audience, Concerns, Purpose, Standing, is_child
+from yiyuebao_api.domains.consents.rules import CONCERNS, Answer, Audience, Concerns, Purpose, Standing, is_child
 from yiyuebao_api.domains.patients.models import Patient
 from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.ids import AccountId, ConsentId, ConsentNoticeId, PatientId, SessionId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.reading import Asks, padded, rows_of
 
 Key = tuple[bytes, Purpose]
 
@@ -78,32 +79,33 @@ async def list_notices(tx: AsyncSession, purpose: Purpose | None, paging: Paging
 # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_later = aliased(Consent)
-_renewing = aliased(ConsentNotice)
-#: The newest answer of some subjects to some purposes, and the oldest version that still counts. Built once: bookings ask.
-_STANDING = select(
-    Consent.subject, Consent.purpose, Consent.answer, Consent.notice_version, Consent.answered_at,
-    select(func.max(_renewing.version)).where(
-        _renewing.purpose == Consent.purpose, _renewing.audience == Consent.audience, _renewing.renews.is_(True)
-    ).scalar_subquery(),
-).where(
-    Consent.subject.in_(bindparam("subjects", expanding=True)),
-    Consent.purpose.in_(bindparam("purposes", expanding=True)),
-    Consent.number == select(func.max(_later.number)).where(
-        _later.subject == Consent.subject, _later.purpose == Consent.purpose
-    ).scalar_subquery(),
-)  # fmt: skip
+#: The newest answer of some subjects to some purposes, and the oldest version that still counts.
+_STANDING = (
+    "SELECT c.subject, c.purpose, c.answer, c.notice_version, c.answered_at, (SELECT MAX(n.version) FROM consent_notice n"
+    " WHERE n.purpose = c.purpose AND n.audience = c.audience AND n.renews)"
+    " FROM consent c WHERE c.subject IN ({0}) AND c.purpose IN ({1}) AND c.number = (SELECT MAX(later.number)"
+    " FROM consent later WHERE later.subject = c.subject AND later.purpose = c.purpose)"
+)
 
 
-async def standing_of(
-    tx: AsyncSession, subjects: Iterable[bytes], purposes: Iterable[Purpose]
-) -> Mapping[Key, Standing]:
+async def standing_of(asks: Asks, subjects: Iterable[bytes], purposes: Iterable[Purpose]) -> Mapping[Key, Standing]:
     """What stands for some subjects and purposes, with one select; nothing for what was never answered."""
-    asked = {"subjects": list(dict.fromkeys(subjects)), "purposes": list(purposes)}
+    who, what = padded(list(dict.fromkeys(subjects))), [each.value for each in purposes]
+    statement = _STANDING.format(",".join(["%s"] * len(who)), ",".join(["%s"] * len(what)))
     return {
-        (bytes(subject), purpose): Standing(answer, version, answered_at, needed or 1)
-        for subject, purpose, answer, version, answered_at, needed in await tx.execute(_STANDING, asked)
+        (bytes(subject), Purpose(purpose)): Standing(Answer(answer), version, at.replace(tzinfo=UTC), needed or 1)
+        for subject, purpose, answer, version, at, needed in await rows_of(asks, statement, [*who, *what])
     }
+
+
+async def find_missing(
+    asks: Asks, account_id: AccountId, patient_id: PatientId | None, purposes: Sequence[Purpose]
+) -> Purpose | None:
+    """The first of these for which no consent stands, asked with one select."""
+    keys = {purpose: subject_of(account_id, patient_id, purpose) for purpose in purposes}
+    standing = await standing_of(asks, keys.values(), purposes)
+    found = (standing.get((subject, purpose)) for purpose, subject in keys.items())
+    return next((purpose for purpose, each in zip(purposes, found, strict=True) if each is None or not each.given), None)
 
 
 async def has_consent(
@@ -119,17 +121,14 @@ async def require_consents(
     tx: AsyncSession, account_id: AccountId, patient_id: PatientId | None, *purposes: Purpose
 ) -> None:
     """Every one of these, asked with one select. Raises ConsentMissing, which names the first that is missing."""
-    keys = {purpose: subject_of(account_id, patient_id, purpose) for purpose in purposes}
-    standing = await standing_of(tx, keys.values(), purposes)
-    for purpose, subject in keys.items():
-        found = standing.get((subject, purpose))
-        if found is None or not found.given:
-            concerned = None if subject == account_id.bytes else patient_id
-            notice = await find_current_notice(tx, purpose, await audience_for(tx, concerned))
-            raise ConsentMissing(
-                purpose=purpose.value, notice_id=None if notice is None else str(notice.id),
-                patient_id=None if concerned is None else str(concerned),
-            )  # fmt: skip
+    purpose = await find_missing(tx, account_id, patient_id, purposes)
+    if purpose is not None:
+        concerned = None if subject_of(account_id, patient_id, purpose) == account_id.bytes else patient_id
+        notice = await find_current_notice(tx, purpose, await audience_for(tx, concerned))
+        raise ConsentMissing(
+            purpose=purpose.value, notice_id=None if notice is None else str(notice.id),
+            patient_id=None if concerned is None else str(concerned),
+        )  # fmt: skip
 
 
 async def audience_for(tx: AsyncSession, patient_id: PatientId | None) -> Audience:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.files.models import File
@@ -13,11 +13,20 @@ from yiyuebao_api.domains.files.problems import FileNotFound
 from yiyuebao_api.domains.files.rules import UNUSED_LIFE, UPLOAD_LIFE, FileState, Purpose, is_forsaken
 from yiyuebao_api.kernel.ids import AccountId, FileId
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.reading import Asks, Read, one_of
 
 
 async def find_file(tx: AsyncSession, file_id: FileId) -> File | None:
     """A ready file, whoever owns it."""
     return (await tx.scalars(select(File).where(File.id == file_id, File.state == FileState.READY))).one_or_none()
+
+
+_READY = Read(select(*File.__table__.columns).where(File.id == bindparam("file_id"), File.state == FileState.READY))
+
+
+async def read_file(asks: Asks, file_id: FileId) -> File | None:
+    """The same, to be looked at and nothing else, in a transaction or outside."""
+    return await one_of(asks, _READY, file_id=file_id)
 
 
 async def require_file(tx: AsyncSession, file_id: FileId, *, owner: AccountId, purpose: Purpose) -> File:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import BINARY, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from yiyuebao_api.domains.patients.rules import RealName, Relation, Sex
+from yiyuebao_api.domains.patients.rules import RealName, Relation, Sex, point_of
 from yiyuebao_api.kernel.database import Model, code_column
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.kernel.ids import AccountId, AddressId, PatientId
@@ -66,8 +66,7 @@ class Address(Model):
     @property
     def point(self) -> Point:
         """The door on the map, GCJ-02."""
-        lat, _, lng = self.coordinates.partition(",")
-        return Point(float(lat), float(lng))
+        return point_of(self.coordinates)
 
     @point.setter
     def point(self, point: Point) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
 from yiyuebao_api.kernel.secrets import blind
 
+Mine = TypeVar("Mine", Patient, Address)
 _FRESH = {"populate_existing": True}
 
 
@@ -22,21 +24,22 @@ def id_index(id_no: str) -> bytes:
     return blind("patients.id_no", id_no)
 
 
+def require_own(found: Mine | None, account_id: AccountId) -> Mine:
+    """A patient or an address that was read, if it is that account's and was not deleted. Raises NotFound."""
+    if found is None or found.account_id != account_id or found.deleted_at is not None:
+        raise NotFound
+    return found
+
+
 async def require_patient(tx: AsyncSession, account_id: AccountId, patient_id: PatientId) -> Patient:
     """A patient of that account. Raises NotFound for another's and for a deleted one."""
-    patient = await tx.get(Patient, patient_id)
-    if patient is None or patient.account_id != account_id or patient.deleted_at is not None:
-        raise NotFound
-    return patient
+    return require_own(await tx.get(Patient, patient_id), account_id)
 
 
 async def lock_patient(tx: AsyncSession, account_id: AccountId, patient_id: PatientId) -> Patient:
     """The same, locked. Raises NotFound."""
     locked = select(Patient).where(Patient.id == patient_id).with_for_update().execution_options(**_FRESH)
-    patient = (await tx.scalars(locked)).one_or_none()
-    if patient is None or patient.account_id != account_id or patient.deleted_at is not None:
-        raise NotFound
-    return patient
+    return require_own((await tx.scalars(locked)).one_or_none(), account_id)
 
 
 async def find_verified_self(tx: AsyncSession, account_id: AccountId) -> Patient | None:
@@ -77,19 +80,13 @@ async def has_id_number(tx: AsyncSession, account_id: AccountId, index: bytes, b
 
 async def require_address(tx: AsyncSession, account_id: AccountId, address_id: AddressId) -> Address:
     """An address of that account. Raises NotFound for another's and for a deleted one."""
-    address = await tx.get(Address, address_id)
-    if address is None or address.account_id != account_id or address.deleted_at is not None:
-        raise NotFound
-    return address
+    return require_own(await tx.get(Address, address_id), account_id)
 
 
 async def lock_address(tx: AsyncSession, account_id: AccountId, address_id: AddressId) -> Address:
     """The same, locked. Raises NotFound."""
     locked = select(Address).where(Address.id == address_id).with_for_update().execution_options(**_FRESH)
-    address = (await tx.scalars(locked)).one_or_none()
-    if address is None or address.account_id != account_id or address.deleted_at is not None:
-        raise NotFound
-    return address
+    return require_own((await tx.scalars(locked)).one_or_none(), account_id)
 
 
 async def list_addresses(tx: AsyncSession, account_id: AccountId, paging: Paging) -> Sequence[Address]:

@@ -13,10 +13,17 @@ from yiyuebao_api.domains.patients.problems import (
     IdNumberMismatch,
     IdNumberObsolete,
 )
+from yiyuebao_api.kernel.geo import Point
 
 MAX_PATIENTS = 8  # RULE-11
 MAX_ADDRESSES = 20
 EARLIEST_BIRTH = date(1900, 1, 1)  # RULE-01
+
+
+def point_of(coordinates: str) -> Point:
+    """The door on the map, GCJ-02, from how it is kept."""
+    lat, _, lng = coordinates.partition(",")
+    return Point(float(lat), float(lng))
 
 
 class Sex(StrEnum):

@@ -11,35 +11,39 @@ from yiyuebao_api.domains.bookings.service.ending import (
     quote_cancellation,
     refuse_booking,
 )
+from yiyuebao_api.domains.bookings.service.holding import AskedHold, hold_line, hold_together, prepare_hold
 from yiyuebao_api.domains.bookings.service.money import (
     note_payment_succeeded,
     note_refund_succeeded,
     pay_booking,
 )
-from yiyuebao_api.domains.bookings.service.offer import Wish, create_booking, quote_booking, reschedule_booking
+from yiyuebao_api.domains.bookings.service.offer import Wish, quote_booking, reschedule_booking
 from yiyuebao_api.domains.bookings.service.proofs import list_proofs
 from yiyuebao_api.domains.bookings.service.reviews import answer_review, fold_review, review_booking
 from yiyuebao_api.domains.bookings.service.staff import accept_any_staff
 from yiyuebao_api.domains.bookings.service.waiting import end_in_silence, remind
 
 __all__ = [
+    "AskedHold",
     "Wish",
     "accept_any_staff",
     "accept_booking",
     "answer_review",
     "assess_booking",
     "cancel_booking",
-    "create_booking",
     "end_in_silence",
     "end_unsigned",
     "expire_booking",
     "facts_of",
     "fold_review",
+    "hold_line",
+    "hold_together",
     "list_proofs",
     "note_payment_succeeded",
     "note_refund_succeeded",
     "note_visit_stage",
     "pay_booking",
+    "prepare_hold",
     "quote_booking",
     "quote_cancellation",
     "refuse_booking",

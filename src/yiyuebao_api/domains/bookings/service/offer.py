@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.accounts import queries as accounts
 from yiyuebao_api.domains.bookings import queries
-from yiyuebao_api.domains.bookings.models import Booking, BookingLine
+from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.bookings.problems import (
     AddressNeeded,
     BookingExpired,
@@ -18,9 +18,7 @@ from yiyuebao_api.domains.bookings.problems import (
     PatientAlreadyBooked,
     PatientNotVerified,
     PlaceNotOffered,
-    QuoteOutdated,
     ScreeningIncomplete,
-    TooManyHolds,
 )
 from yiyuebao_api.domains.bookings.rules import (
     AWAITED,
@@ -40,21 +38,18 @@ from yiyuebao_api.domains.bookings.service.telling import note, tell_hospital
 from yiyuebao_api.domains.bookings.service.waiting import await_hospital
 from yiyuebao_api.domains.catalogue import rules as catalogue
 from yiyuebao_api.domains.catalogue.models import Service, ServiceVersion
-from yiyuebao_api.domains.catalogue.queries import require_offer, require_version
+from yiyuebao_api.domains.catalogue.queries import check_offer, require_offer, require_version
 from yiyuebao_api.domains.catalogue.rules import Place, PriceLine, Screening
-from yiyuebao_api.domains.consents.queries import require_consents
-from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
-from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.hospitals.models import Hospital, Site
-from yiyuebao_api.domains.hospitals.queries import require_hospital, require_site
 from yiyuebao_api.domains.hospitals.rules import ServiceArea, covers
 from yiyuebao_api.domains.patients.models import Address, Patient
-from yiyuebao_api.domains.patients.queries import require_address, require_patient
+from yiyuebao_api.domains.patients.queries import require_own
 from yiyuebao_api.domains.patients.rules import RealName, Sex
 from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.schedules.problems import SlotNotOffered
-from yiyuebao_api.kernel import clock, outbox
+from yiyuebao_api.domains.schedules.queries import Draw
+from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.geo import Point
 from yiyuebao_api.kernel.ids import (
     AccountId,
@@ -64,10 +59,10 @@ from yiyuebao_api.kernel.ids import (
     PatientId,
     ServiceId,
     ServiceVersionId,
-    new_number,
 )
-from yiyuebao_api.kernel.money import Fen, yuan
+from yiyuebao_api.kernel.money import Fen
 from yiyuebao_api.kernel.problems import Words
+from yiyuebao_api.kernel.reading import Asks
 from yiyuebao_api.settings import Business
 
 
@@ -100,11 +95,12 @@ class Offer:
     policy: Policy
     review: Sequence[str]
     proofs: Sequence[File]
+    draw: Draw | None
 
 
 async def quote_booking(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
     """Everything the patient must know before paying; saves nothing, and refuses what booking would refuse."""
-    offer = await _offer(tx, account_id, wish, business, now=now)
+    offer = await judge_wish(tx, account_id, wish, business, now=now)
     await _check_patient(tx, wish.patient_id, wish.starts_at, offer.ends_at, now)
     day = clock.today(wish.starts_at)
     slots = await schedules.list_slots(
@@ -113,43 +109,6 @@ async def quote_booking(tx: AsyncSession, account_id: AccountId, wish: Wish, bus
     if not any(slot.starts_at == wish.starts_at and slot.left > 0 for slot in slots):
         raise SlotNotOffered
     return offer
-
-
-async def create_booking(
-    tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime
-) -> Booking:
-    """Hold a place until it is paid or fifteen minutes have passed.
-
-    Locks the account (its holds are counted), then the schedule's day. Raises the problems of the offer, QuoteOutdated,
-    SlotTaken, SlotNotOffered, TooManyHolds, PatientAlreadyBooked, ConsentMissing.
-    """
-    offer = await _offer(tx, account_id, wish, business, now=now)
-    if wish.quoted not in (None, offer.version.id):
-        raise QuoteOutdated(
-            total_fen=offer.total_fen, total=yuan(offer.total_fen), service_version_id=str(offer.version.id)
-        )
-    await require_consents(tx, account_id, wish.patient_id, *NEEDED_TO_BOOK)
-    await accounts.lock_account(tx, account_id)
-    if await queries.count_open_holds(tx, account_id, now) >= business.open_holds_per_account:
-        raise TooManyHolds(most=business.open_holds_per_account)
-    await _check_patient(tx, wish.patient_id, wish.starts_at, offer.ends_at, now)
-    booking = _booking(account_id, wish, offer, now, hold_until=now + timedelta(minutes=business.hold_minutes))
-    await schedules.claim_place(
-        tx, service=schedules.need_of(offer.service, offer.version), place=wish.place, starts_at=wish.starts_at,
-        claim_id=booking.claim_id, held_until=booking.hold_until, now=now, subject=str(booking.id),
-    )  # fmt: skip
-    for proof in offer.proofs:
-        await files.keep(tx, proof)
-    tx.add(booking)
-    await tx.flush()
-    tx.add_all(
-        BookingLine(booking_id=booking.id, position=position, kind=line.kind.value, amount_fen=line.amount_fen)
-        for position, line in enumerate(offer.lines)
-    )
-    note(tx, booking, None, BookingState.HELD, actor=ActorKind.PATIENT, actor_id=account_id, now=now)
-    await outbox.put(tx, "bookings.expire", booking.id, now=now, run_at=booking.hold_until)
-    await tx.flush()
-    return booking
 
 
 async def reschedule_booking(
@@ -190,31 +149,31 @@ async def reschedule_booking(
     return booking
 
 
-async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
+async def judge_wish(asks: Asks, account_id: AccountId, wish: Wish, business: Business, *, now: datetime) -> Offer:
+    """What a wish amounts to, with one select for all that it names; the time and the patient's other bookings apart."""
     day = wish.starts_at.astimezone(clock.SHANGHAI).date()
-    patient = await require_patient(tx, account_id, wish.patient_id)
+    wished = await queries.require_wished(asks, wish.service_id, wish.place, wish.patient_id, wish.address_id)
+    service, patient = wished.service, require_own(wished.patient, account_id)
     if patient.real_name is not RealName.VERIFIED:
         raise PatientNotVerified
     if (wish.place is Place.HOME) != (wish.address_id is not None):
         raise AddressNeeded
-    service, version = await require_offer(tx, wish.service_id, on=day)
+    version = check_offer(service, wished.version, wished.hospital, on=day)
     if wish.place is Place.BOTH or wish.place not in catalogue.places_of(version.place):
         raise PlaceNotOffered
     asked = Screening.of(version.screening)
     review = screen(asked, wish.told, wish.place)
-    proofs = [await require_proof(tx, account_id, each) for each in wish.told.proof_ids]
+    proofs = [await require_proof(asks, account_id, each) for each in wish.told.proof_ids]
     if wish.place is Place.HOME:
         missing = missing_proofs(asked, [(each.purpose, each.created_at) for each in proofs], now)
         if missing:
             raise ScreeningIncomplete(missing=missing)
-    await require_staff(tx, service.hospital_id, wish.staff_sex, day)
+    await require_staff(asks, service.hospital_id, wish.staff_sex, day)
     address = None
     if wish.address_id is not None:
-        address = await require_address(tx, account_id, wish.address_id)
-        site = await require_site(tx, service.site_id)
-        if not site.open_for_home or not covers(_area(site), address.point, address.adcode):
+        address = require_own(wished.address, account_id)
+        if not wished.site.open_for_home or not covers(_area(wished.site), address.point, address.adcode):
             raise OutOfArea
-    hospital = await require_hospital(tx, service.hospital_id)
     lines = catalogue.price_lines(version, wish.place)
     total = Fen(sum(line.amount_fen for line in lines))
     if not total:  # at the hospital only item and material are charged, and WeChat takes no zero
@@ -227,7 +186,7 @@ async def _offer(tx: AsyncSession, account_id: AccountId, wish: Wish, business: 
         assign_before_start_minutes=business.assign_before_start_minutes, come_within_minutes=business.come_within_minutes,
     )  # fmt: skip
     ends_at = wish.starts_at + timedelta(minutes=version.duration_min)
-    return Offer(service, version, hospital, patient, address, lines, total, ends_at, policy, review, proofs)
+    return Offer(service, version, wished.hospital, patient, address, lines, total, ends_at, policy, review, proofs, wished.draw)
 
 
 def _area(site: Site) -> ServiceArea:
@@ -239,24 +198,3 @@ async def _check_patient(
 ) -> None:
     if await queries.overlaps(tx, patient_id, starts_at, ends_at, now):
         raise PatientAlreadyBooked
-
-
-def _booking(account_id: AccountId, wish: Wish, offer: Offer, now: datetime, *, hold_until: datetime) -> Booking:
-    address, patient = offer.address, offer.patient
-    snapshot = None
-    if address is not None:
-        snapshot = {
-            "recipient": address.recipient, "phone": address.phone, "adcode": address.adcode,
-            "district": address.district, "detail": address.detail, "lat": address.point.lat, "lng": address.point.lng,
-        }  # fmt: skip
-    return Booking(
-        id=BookingId.new(), order_no=new_number("B" + now.astimezone(clock.SHANGHAI).strftime("%y%m%d")),
-        account_id=account_id, patient_id=patient.id, hospital_id=offer.service.hospital_id, site_id=offer.service.site_id,
-        service_id=offer.service.id, service_version_id=offer.version.id, service_code=offer.service.code,
-        service_name=offer.version.name, place=wish.place, address_id=address.id if address else None, address=snapshot,
-        contact={"name": patient.name, "phone": patient.phone}, note=wish.told.note,
-        screening=wish.told.as_row(offer.review), staff_sex=wish.staff_sex, starts_at=wish.starts_at,
-        ends_at=offer.ends_at, state=BookingState.HELD, visit_stage=None, hold_until=hold_until, claim_id=ClaimId.new(),
-        total_fen=offer.total_fen, policy=offer.policy.as_row(), payment_id=None, paid_at=None, act_by=None,
-        reminded_at=None, reschedules=0, refunded_fen=Fen(0), refund_due_fen=Fen(0), created_at=now,
-    )  # fmt: skip

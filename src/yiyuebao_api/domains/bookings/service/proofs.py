@@ -10,14 +10,15 @@ from yiyuebao_api.domains.bookings.models import Booking
 from yiyuebao_api.domains.catalogue.rules import PROOFS
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.problems import FileNotFound
-from yiyuebao_api.domains.files.queries import find_file
+from yiyuebao_api.domains.files.queries import find_file, read_file
 from yiyuebao_api.domains.files.service import FileLink, signed_link
 from yiyuebao_api.kernel.ids import AccountId, FileId
+from yiyuebao_api.kernel.reading import Asks
 
 
-async def require_proof(tx: AsyncSession, account_id: AccountId, file_id: FileId) -> File:
+async def require_proof(asks: Asks, account_id: AccountId, file_id: FileId) -> File:
     """One's own file, uploaded as such. Raises FileNotFound."""
-    file = await find_file(tx, file_id)
+    file = await read_file(asks, file_id)
     if file is None or file.owner_id != account_id or file.purpose not in PROOFS:
         raise FileNotFound
     return file

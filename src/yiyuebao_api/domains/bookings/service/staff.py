@@ -17,15 +17,16 @@ from yiyuebao_api.domains.clinicians.rules import may_serve
 from yiyuebao_api.domains.patients.rules import Sex
 from yiyuebao_api.kernel.ids import AccountId, BookingId, HospitalId
 from yiyuebao_api.kernel.problems import Words
+from yiyuebao_api.kernel.reading import Asks
 
 _WORDS = {Sex.FEMALE: "女性", Sex.MALE: "男性"}
 
 
-async def require_staff(tx: AsyncSession, hospital_id: HospitalId, wished: Sex | None, on: date) -> None:
+async def require_staff(asks: Asks, hospital_id: HospitalId, wished: Sex | None, on: date) -> None:
     """Somebody of that sex may be sent by the hospital on that Shanghai day. Raises StaffSexNotOffered."""
     if wished is None:
         return
-    staff = await list_verified_of(tx, hospital_id, wished)
+    staff = await list_verified_of(asks, hospital_id, wished)
     if all(may_serve(each, on) for each in staff):
         raise StaffSexNotOffered(wished=_WORDS[wished])
 
