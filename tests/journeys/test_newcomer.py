@@ -38,8 +38,11 @@ class Running:
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One of our own commands, with the settings of what runs."""
-        script = '. "$0" && exec "$@"'
-        whole = ["sh", "-c", script, str(self.data / "run.env"), sys.executable, "-m", "yiyuebao_api", *words]
+        return self.run("-m", "yiyuebao_api", *words)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Python, with those settings."""
+        whole = ["sh", "-c", '. "$0" && exec "$@"', str(self.data / "run.env"), sys.executable, *words]
         return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
@@ -126,3 +129,12 @@ def test_without_the_service_it_says_what_to_start(running: Running) -> None:
     told = running.command("demo", "--url", f"http://127.0.0.1:{free_port()}")
     assert told.returncode == 1
     assert "scripts/run" in told.stdout
+
+
+def test_people_who_know_living_ids_break_nothing(running: Running) -> None:
+    """After all that was told: any request that keeps to the contract, by anybody, about anything that is there.
+
+    The accident: an operator who typed another hospital's code into an open one's registration got a 500.
+    """
+    told = running.run("-m", "tests.chaos.strangers", "--requests", "2500", "--seed", "20261201")
+    assert told.returncode == 0, told.stdout + told.stderr
