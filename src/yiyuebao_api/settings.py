@@ -209,6 +209,7 @@ class Keeping(_Concern):
     delivery_days: int = Field(183, ge=183, description="The log of webhooks; RULE-152 asks for six months.")
     event_days: int = Field(365, ge=183, description="Events for hospitals' systems, and so how far back their feed goes.")
     provider_message_days: int = Field(1095, ge=1095, description="Notifications of the payment provider; RULE-72: 3 years.")
+    claim_days: int = Field(1095, ge=1095, description="Places that were taken, given back or lapsed; RULE-72: 3 years.")
     dead_job_days: int = Field(183, ge=30, description="Given-up jobs of which nothing depends; those of money stay.")
 
 

@@ -36,6 +36,7 @@ from yiyuebao_api.domains.partners import service as partners
 from yiyuebao_api.domains.payments import service as payments
 from yiyuebao_api.domains.payments.events import PaymentSucceeded, RefundSucceeded
 from yiyuebao_api.domains.privacy import service as privacy
+from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.schedules.events import PoolChanged
 from yiyuebao_api.domains.settlements import service as settlements
 from yiyuebao_api.domains.settlements.events import SharesReleased
@@ -179,6 +180,7 @@ async def _purge(c: Context) -> None:
         "notices": partial(notices.purge, kept=timedelta(days=kept.notice_days), now=system_now),
         "deliveries": partial(partners.purge_deliveries, kept=timedelta(days=kept.delivery_days), now=system_now),
         "events": partial(partners.purge_events, kept=timedelta(days=kept.event_days), now=system_now),
+        "claims": partial(schedules.purge_claims, kept=timedelta(days=kept.claim_days), now=system_now),
         "messages": partial(inbox.purge, kept=timedelta(days=kept.provider_message_days), now=system_now),
         "jobs": partial(outbox.purge, jobs=_FORGETTABLE, kept=timedelta(days=kept.dead_job_days), now=now),
     }

@@ -18,6 +18,8 @@ from yiyuebao_api.domains.accounts import service as accounts
 from yiyuebao_api.domains.notices import service as notices
 from yiyuebao_api.domains.notices.models import Audience, Notice
 from yiyuebao_api.domains.partners import service as partners
+from yiyuebao_api.domains.schedules import service as schedules
+from yiyuebao_api.domains.schedules.rules import MOST_DAYS_AHEAD
 from yiyuebao_api.kernel import clock, idempotency, inbox, outbox, presence, purging, tickets
 from yiyuebao_api.kernel.database import Database, Model
 from yiyuebao_api.kernel.ids import AccountId, NoticeId
@@ -82,9 +84,15 @@ async def test_a_part_that_fails_does_not_keep_the_others(context: Context) -> N
 
 async def test_the_law_is_no_setting() -> None:
     """RULE-72, RULE-152: three years of what the payment provider said, half a year of logs."""
-    for name, days in (("provider_message_days", 1094), ("delivery_days", 182), ("event_days", 182), ("notice_days", 29)):
+    shortest = {"provider_message_days": 1095, "claim_days": 1095, "delivery_days": 183, "event_days": 183, "notice_days": 30}
+    for name, days in shortest.items():
         with pytest.raises(ValidationError):
-            Keeping.model_validate({name: days})
+            Keeping.model_validate({name: days - 1})
+
+
+def test_no_place_is_forgotten_before_its_day() -> None:
+    """The accident: a claim purged while it still counted, and one nurse sold twice."""
+    assert Keeping().claim_days > 2 * MOST_DAYS_AHEAD
 
 
 async def test_nothing_of_people_money_or_care_is_deleted(context: Context, worker: Worker[Context]) -> None:
@@ -112,6 +120,7 @@ async def test_every_delete_goes_by_index(context: Context) -> None:
         "notices": partial(notices.purge, kept=timedelta(days=365), now=now),
         "deliveries": partial(partners.purge_deliveries, kept=timedelta(days=183), now=now),
         "events": partial(partners.purge_events, kept=timedelta(days=365), now=now),
+        "claims": partial(schedules.purge_claims, kept=timedelta(days=1095), now=now),
         "messages": partial(inbox.purge, kept=timedelta(days=1095), now=now),
         "jobs": partial(outbox.purge, jobs=["partners.deliver"], kept=timedelta(days=183), now=clock.now()),
     }
@@ -130,6 +139,7 @@ _COPY = "UNHEX(CONCAT(SUBSTR(HEX(one.{0}), 1, 16), LPAD(HEX(seq), 16, '0')))"
 _COPIED = {
     "partner_event": {"id": _COPY.format("id")},
     "webhook_delivery": {"id": _COPY.format("id"), "event_id": _COPY.format("event_id")},
+    "claim": {"id": _COPY.format("id"), "day": "one.day + INTERVAL (seq MOD 7) DAY"},
     "inbox": {"id": _COPY.format("id"), "external_id": "CONCAT('x', seq)"},
     "outbox": {"id": _COPY.format("id"), "state": "'ready'"},
     "idempotency_key": {"key": "CONCAT('k', seq)"},

@@ -14,11 +14,13 @@ from yiyuebao_api.domains.accounts.rules import CodePurpose
 from yiyuebao_api.domains.notices.models import Audience, Notice
 from yiyuebao_api.domains.partners.models import Delivery, PartnerEvent
 from yiyuebao_api.domains.partners.rules import DeliveryState, EventType
+from yiyuebao_api.domains.schedules.models import Claim
 from yiyuebao_api.kernel import clock, idempotency, inbox, presence, tickets
 from yiyuebao_api.kernel.database import Model
 from yiyuebao_api.kernel.ids import (
     AccountId,
     BookingId,
+    ClaimId,
     DeliveryId,
     EndpointId,
     EventId,
@@ -26,6 +28,7 @@ from yiyuebao_api.kernel.ids import (
     Id,
     JobId,
     NoticeId,
+    PoolId,
     RowId,
     SessionId,
 )
@@ -40,7 +43,7 @@ YEARS = timedelta(days=1100)
 #: How many rows of one `make_old_and_new` are left after a purge.
 LEFT: Mapping[type[Model], int] = {
     idempotency.Once: 2, Session: 1, RefreshToken: 1, SmsCode: 1, Allowance: 1, tickets.LiveTicket: 1,
-    presence.PresenceLease: 1, Notice: 1, Delivery: 2, PartnerEvent: 2, inbox.InboxMessage: 2, OutboxJob: 2,
+    presence.PresenceLease: 1, Notice: 1, Delivery: 2, PartnerEvent: 2, Claim: 2, inbox.InboxMessage: 2, OutboxJob: 2,
 }  # fmt: skip
 
 
@@ -70,6 +73,8 @@ async def make_old_and_new(context: Context) -> None:
                 id=JobId.new(), aggregatetype="x", aggregateid="x", type=kind, payload={}, state=JobState.DEAD,
                 run_at=clock.now() - age, lease_until=None, worker=None, attempts=9, last_error="x", created_at=now - age,
             ))  # fmt: skip
+        for age, kept, released in ((timedelta(), True, False), (timedelta(), False, True), *_ENDS):
+            tx.add(_claim(now - age, kept=kept, released=released))
         events = [_event(now - age) for age in (timedelta(), YEARS, YEARS, YEARS)]
         tx.add_all(events)
         await tx.flush()
@@ -80,6 +85,20 @@ async def make_old_and_new(context: Context) -> None:
                 last_error=None, last_attempt_at=None, next_attempt_at=None, response_excerpt=None,
                 created_at=event.created_at,
             ))  # fmt: skip
+
+
+#: What became of places that were taken long ago: served, given back, lapsed.
+_ENDS = ((YEARS, True, False), (YEARS, True, True), (YEARS, False, False))
+
+
+def _claim(at: datetime, *, kept: bool, released: bool) -> Claim:
+    start = at + timedelta(days=2)
+    return Claim(
+        id=made_at(ClaimId, at), pool_id=PoolId.new(), day=start.date(), starts_at=start, ends_at=start + timedelta(hours=1),
+        busy_from=start, busy_until=start + timedelta(hours=2), subject=str(BookingId.new()),
+        held_until=at + timedelta(minutes=15), kept_at=at if kept else None, lapsed_at=None,
+        released_at=at if released else None, created_at=at,
+    )  # fmt: skip
 
 
 def _event(at: datetime) -> PartnerEvent:

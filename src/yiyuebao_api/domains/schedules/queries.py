@@ -112,7 +112,7 @@ async def require_exception(tx: AsyncSession, pool_id: PoolId, exception_id: Sch
 
 
 async def has_claims(tx: AsyncSession, pool_id: PoolId) -> bool:
-    """Whether a place of the pool was ever taken."""
+    """Whether a place of the pool was taken, in all the time that claims are kept."""
     return bool(await tx.scalar(select(exists().where(Claim.pool_id == pool_id))))
 
 

@@ -23,6 +23,8 @@ DAY_MINUTES = 1440
 #: RULE-44 (b): the hours a pool may open without having said that it works at night.
 DAYTIME = (8 * 60, 20 * 60)
 LEAD_MINUTES, HORIZON_DAYS = 240, 14
+#: No pool offers farther ahead; claims are kept much longer.
+MOST_DAYS_AHEAD = 60
 _MIDNIGHT, _AHEAD = time(tzinfo=UTC), SHANGHAI.utcoffset(None)
 LISTED_AT_MOST = timedelta(days=31)
 

@@ -15,6 +15,7 @@ from yiyuebao_api.domains.schedules.models import Leave, Pool, Roster, ScheduleE
 from yiyuebao_api.domains.schedules.rules import (
     HORIZON_DAYS,
     LEAD_MINUTES,
+    MOST_DAYS_AHEAD,
     Change,
     ExceptionKind,
     Shift,
@@ -82,7 +83,7 @@ class _Terms(In):
     name: Line
     capacity: Places
     lead_minutes: Annotated[Whole, Field(ge=0, le=43_200, description="Least notice, minutes.")] = LEAD_MINUTES
-    horizon_days: Annotated[Whole, Field(ge=0, le=60, description="How many days ahead.")] = HORIZON_DAYS
+    horizon_days: Annotated[Whole, Field(ge=0, le=MOST_DAYS_AHEAD, description="How many days ahead.")] = HORIZON_DAYS
     night: Annotated[bool, Field(description="May open outside 08:00 to 20:00.")] = False
 
 

@@ -29,6 +29,7 @@ from yiyuebao_api.domains.schedules.rules import (
     slots_of,
 )  # fmt: skip
 from yiyuebao_api.kernel.ids import ClaimId, PoolId, ServiceId
+from yiyuebao_api.kernel.purging import delete_some
 from yiyuebao_api.kernel.reading import Asks
 
 #: A pool's day in Shanghai.
@@ -255,6 +256,14 @@ async def release_claim(tx: AsyncSession, claim_id: ClaimId, *, now: datetime) -
     if claim is not None and claim.released_at is None:
         claim.released_at = now
         await tx.flush()
+
+
+async def purge_claims(tx: AsyncSession, *, kept: timedelta, now: datetime, at_most: int) -> int:
+    """Forget the claims that were made (by the machine's clock) longer ago, whatever became of them.
+
+    A claim counts on its own day alone, and no schedule reaches as far ahead as the shortest time they are kept.
+    """
+    return await delete_some(tx, Claim, Claim.id < ClaimId.first_at(now - kept), at_most=at_most)
 
 
 async def _seats_again(tx: AsyncSession, claim: Claim, now: datetime) -> bool:

@@ -62,7 +62,7 @@ async def edit_pool(
 
 
 async def delete_pool(tx: AsyncSession, pool: Pool) -> None:
-    """Remove a locked pool that never had a claim. Raises PoolInUse."""
+    """Remove a locked pool of which no claim is left. Raises PoolInUse."""
     if await queries.has_claims(tx, pool.id):
         raise PoolInUse
     await _changed(tx, pool)
