@@ -50,6 +50,14 @@ def _text(prefix: str, value: int) -> str:
     return prefix + "_" + "".join([pairs[value >> shift & 1023] for shift in _SHIFTS])
 
 
+@lru_cache(maxsize=16_384)  # a device names the same few things with every frame
+def _value(prefix: str, text: str) -> int:
+    head, _, tail = text.rpartition("_")
+    if head != prefix or not _FORM.fullmatch(tail):
+        raise ValueError(f"not an id of the form {prefix}_…")
+    return int(tail.translate(_AS_BASE32), 32)
+
+
 class Id(UUID):
     """One entity's identifier. `str(id)` and JSON are the TypeID; `.bytes` is the column."""
 
@@ -92,10 +100,7 @@ class Id(UUID):
     @classmethod
     def parse(cls, text: str) -> Self:
         """From the wire. Raises ValueError for another entity's id or anything that is not one."""
-        head, _, tail = text.rpartition("_")
-        if head != cls.prefix or not _FORM.fullmatch(tail):
-            raise ValueError(f"not an id of the form {cls.prefix}_…")
-        return cls._made(int(tail.translate(_AS_BASE32), 32))
+        return cls._made(_value(cls.prefix, text))
 
     def __str__(self) -> str:
         return _text(self.prefix, self.int)

@@ -28,7 +28,6 @@ Row = tuple[Any, ...]
 Asked = tuple[str, Sequence[Any]]
 DIALECT: Any = mysql()
 _LITERALS: Mapping[type, Callable[[Any], str]] = {
-    bytes: lambda value: f"x'{value.hex()}'",
     str: lambda value: f"_utf8mb4 x'{value.encode().hex()}'",
     int: str,
     bool: lambda value: "1" if value else "0",
@@ -89,7 +88,9 @@ class Wire:
 
     def _text(self, statement: str, values: Sequence[Any]) -> str:
         tell_listeners(self._engine, statement, values, self._connection)
-        return statement % tuple([_LITERALS[type(value)](value) for value in values])
+        return statement % tuple([
+            f"x'{value.hex()}'" if type(value) is bytes else _LITERALS[type(value)](value) for value in values
+        ])  # fmt: skip
 
     async def _send(self, packet: str) -> list[list[Row]]:
         try:

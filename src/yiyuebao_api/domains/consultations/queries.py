@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -147,8 +148,8 @@ SELECT consultation_id, sender_id, client_msg_id, id, seq, sent_at
 FROM consultation_message FORCE INDEX (uq_consultation_message_consultation_id_sender_id_client_msg_id)
 WHERE (consultation_id, sender_id, client_msg_id) IN ({})
 """
-#: What makes a message one message: consultation, sender, the sender's own number.
-MessageNumber = tuple[ConsultationId, AccountId, str]
+#: What makes a message one message: consultation, sender, the sender's own number; as the columns hold them.
+MessageNumber = tuple[bytes, bytes, str]
 
 
 class SentBefore(NamedTuple):
@@ -161,21 +162,24 @@ class SentBefore(NamedTuple):
 
 async def lock_talks(
     wire: Wire, numbers: Sequence[MessageNumber]
-) -> tuple[dict[ConsultationId, Talk], dict[MessageNumber, SentBefore]]:
+) -> tuple[dict[bytes, Talk], dict[MessageNumber, SentBefore]]:
     """The consultations of these messages, locked in key order, and what was sent under these numbers before.
 
     Those that do not exist are left out. Asked with every message: at once, and no sealed word is opened for it.
     """
-    ids = sorted({consultation.bytes for consultation, _, _ in numbers})
-    own = [part for consultation, sender, number in numbers for part in (consultation.bytes, sender.bytes, number)]
-    talks, sent = await wire.ask_all((_TALKS.format(marks(len(ids))), ids), (_SENT.format(marks(len(numbers), 3)), own))
+    ids = sorted({number[0] for number in numbers})
+    talks, sent = await wire.ask_all(
+        (_TALKS.format(marks(len(ids))), ids), (_SENT.format(marks(len(numbers), 3)), [*chain.from_iterable(numbers)])
+    )
     found = {
-        (ConsultationId.of(consultation), AccountId.of(sender), number): SentBefore(
-            MessageId.of(message_id), seq, sent_at.replace(tzinfo=UTC)
-        )
-        for consultation, sender, number, message_id, seq, sent_at in sent
+        (consultation, sender, own): SentBefore(MessageId.of(message_id), seq, sent_at.replace(tzinfo=UTC))
+        for consultation, sender, own, message_id, seq, sent_at in sent
     }
-    return {each.id: each for each in map(_talk, talks)}, found
+    return {row[0]: _talk(row) for row in talks}, found
+
+
+#: What a word of the column means: asking the enumeration itself takes ten times as long.
+_STATES, _MEASURES, _KINDS = {str(s): s for s in ConsultState}, {str(m): m for m in Measure}, {str(k): k for k in ConsultKind}
 
 
 def _talk(row: Sequence[Any]) -> Talk:
@@ -185,11 +189,11 @@ def _talk(row: Sequence[Any]) -> Talk:
     ) = row  # fmt: skip
     silent = None if spoken_at is None or answered_at is None else spoken_at + _idle_for(terms)
     course = Course(
-        ConsultState(state), Measure(measure), pay_until.replace(tzinfo=UTC), moment(refund_at), moment(closes_at), moment(silent)
+        _STATES[state], _MEASURES[measure], pay_until.replace(tzinfo=UTC), moment(refund_at), moment(closes_at), moment(silent)
     )
     return Talk(
         ConsultationId.of(consultation_id), AccountId.of(patient), AccountId.of(clinician), paid_at is not None,
-        staff == ClinicianState.VERIFIED, bool(blocked), ConsultKind(kind), quantity, accepted_at is not None, course,
+        staff == ClinicianState.VERIFIED, bool(blocked), _KINDS[kind], quantity, accepted_at is not None, course,
         Rounds(used, bool(asked)), last_seq,
     )  # fmt: skip
 

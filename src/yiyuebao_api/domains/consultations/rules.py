@@ -199,8 +199,7 @@ class Course(NamedTuple):
     idle_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The state as it is at a moment, and since when and why it is over if it is."""
 
     state: ConsultState
@@ -215,11 +214,12 @@ def standing(course: Course, now: datetime) -> Standing:
     if course.state is S.WAITING and course.refund_at is not None and course.refund_at <= now:
         return Standing(S.REFUNDED, EndReason.NO_ANSWER, course.refund_at)
     if course.state is S.ACTIVE:
-        up = EndReason.TIME_UP if course.measure is Measure.MINUTES else EndReason.ROUNDS_UP
-        ends = [(at, why) for at, why in ((course.closes_at, up), (course.idle_at, EndReason.IDLE)) if at is not None]
-        passed = sorted(each for each in ends if each[0] <= now)
-        if passed:
-            return Standing(S.ENDED, passed[0][1], passed[0][0])
+        closes_at, idle_at = course.closes_at, course.idle_at
+        if closes_at is not None and closes_at <= now and (idle_at is None or closes_at < idle_at):
+            up = EndReason.TIME_UP if course.measure is Measure.MINUTES else EndReason.ROUNDS_UP
+            return Standing(S.ENDED, up, closes_at)
+        if idle_at is not None and idle_at <= now:
+            return Standing(S.ENDED, EndReason.IDLE, idle_at)
     return Standing(course.state)
 
 
@@ -388,6 +388,7 @@ _CONTACTS = re.compile(
 )
 _ABUSE = re.compile("傻逼|去死|滚蛋|王八蛋|杀了你|弄死你|操你|畜生")
 _ILLEGAL = re.compile("冰毒|海洛因|代孕|卖肾|卖血|枪支|假证|办证刻章|迷药|赌博网站")
+_WATCHED = re.compile(f"{_ABUSE.pattern}|{_ILLEGAL.pattern}")
 
 
 def suspicions(text: str) -> dict[FlagKind, str]:
@@ -398,10 +399,11 @@ def suspicions(text: str) -> dict[FlagKind, str]:
         found[FlagKind.CONTACT] = "phone-number"
     elif _CONTACTS.search(plain):
         found[FlagKind.CONTACT] = "contact-words"
-    if _ABUSE.search(plain):
-        found[FlagKind.ABUSE] = "abuse-words"
-    if _ILLEGAL.search(plain):
-        found[FlagKind.ILLEGAL] = "illegal-words"
+    if _WATCHED.search(plain):
+        if _ABUSE.search(plain):
+            found[FlagKind.ABUSE] = "abuse-words"
+        if _ILLEGAL.search(plain):
+            found[FlagKind.ILLEGAL] = "illegal-words"
     return found
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,7 +61,7 @@ class Sending(NamedTuple):
 
     @property
     def number(self) -> queries.MessageNumber:
-        return self.consultation_id, self.sender, self.client_msg_id
+        return self.consultation_id.bytes, self.sender.bytes, self.client_msg_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,12 @@ class _Room:
 
     wire: Wire
     tx: AsyncSession | None
-    talks: Mapping[ConsultationId, Talk]
+    talks: Mapping[bytes, Talk]
     sent: dict[queries.MessageNumber, SentMessage]
-    spoken: dict[ConsultationId, Talk] = field(default_factory=dict)
+    now: datetime
+    spoken: dict[bytes, Talk] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
-    aside: set[ConsultationId] = field(default_factory=set)
+    aside: set[bytes] = field(default_factory=set)
 
 
 class _NotPlain(Exception):
@@ -142,72 +142,78 @@ async def send_plain_messages(
 async def _send_all(
     wire: Wire, tx: AsyncSession | None, sendings: Sequence[Sending], now: datetime
 ) -> list[SentMessage | Problem | None]:
-    talks, sent = await queries.lock_talks(wire, [each.number for each in sendings])
-    before = {number: SentMessage(number[0], number[2], each.id, each.seq, each.sent_at) for number, each in sent.items()}
-    room = _Room(wire, tx, talks, before)
+    numbers = [each.number for each in sendings]
+    talks, sent = await queries.lock_talks(wire, numbers)
+    before = {
+        number: SentMessage(ConsultationId.of(number[0]), number[2], each.id, each.seq, each.sent_at)
+        for number, each in sent.items()
+    }
+    room = _Room(wire, tx, talks, before, now)
     outcomes: list[SentMessage | Problem | None] = []
-    for each in sendings:
+    for sending, number in zip(sendings, numbers, strict=True):
         try:
-            outcomes.append(await _send(room, each, now))
+            outcomes.append(await _send(room, sending, number))
         except Problem as problem:
             outcomes.append(problem)
         except _NotPlain:
-            room.aside.add(each.consultation_id)
+            room.aside.add(number[0])
             outcomes.append(None)
     if room.said:
-        await _store(room, now)
+        await _store(room)
         await announce(wire, MessagesSent(room.said))
     return outcomes
 
 
-async def _store(room: _Room, now: datetime) -> None:
+async def _store(room: _Room) -> None:
     """What every message moves, of all these consultations in one statement, and what was said, in another."""
-    spoken = [*room.spoken.values()]
-    ids = [each.id.bytes for each in spoken]
-    when = " ".join(["WHEN %s THEN %s"] * len(spoken))
+    at = column(room.now)
+    when = " ".join(["WHEN %s THEN %s"] * len(room.spoken))
     changes = ", ".join(f"{name} = CASE id {when} END" for name in ("last_seq", "rounds_used", "asked"))
-    moved = f"UPDATE consultation SET spoken_at = %s, {changes} WHERE id IN ({marks(len(ids))})"  # noqa: S608 (names and marks)
-    values: list[Any] = [column(now)]
-    for counted in ([each.last_seq for each in spoken], [each.rounds.used for each in spoken], [each.rounds.asked for each in spoken]):
-        values += chain.from_iterable(zip(ids, counted, strict=True))
-    await room.wire.put(moved, [*values, *ids])
-    body = cast("SealedJson", Message.__table__.c.body.type)
-    rows = [
-        (
-            each.consultation_id.bytes, each.seq, each.message_id.bytes, each.sender_id.bytes, each.sender.value,
-            each.client_msg_id, each.kind.value, body.seal(each.body), column(each.at),
-        )
-        for each in room.said
-    ]  # fmt: skip
-    await room.wire.put(_INSERT + marks(len(rows), len(rows[0])), [*chain.from_iterable(rows)])
+    moved = f"UPDATE consultation SET spoken_at = %s, {changes} WHERE id IN ({marks(len(room.spoken))})"  # noqa: S608 (names and marks)
+    seqs: list[Any] = []
+    used: list[Any] = []
+    asked: list[Any] = []
+    for key, talk in room.spoken.items():
+        seqs += (key, talk.last_seq)
+        used += (key, talk.rounds.used)
+        asked += (key, talk.rounds.asked)
+    await room.wire.put(moved, [at, *seqs, *used, *asked, *room.spoken])
+    seal = cast("SealedJson", Message.__table__.c.body.type).seal
+    rows: list[Any] = []
+    for each in room.said:
+        rows += (
+            each.consultation_id.bytes, each.seq, each.message_id.bytes, each.sender_id.bytes, str(each.sender),
+            each.client_msg_id, str(each.kind), seal(each.body), at,
+        )  # fmt: skip
+    await room.wire.put(_INSERT + marks(len(room.said), len(rows) // len(room.said)), rows)
 
 
-async def _send(room: _Room, sending: Sending, now: datetime) -> SentMessage:
+async def _send(room: _Room, sending: Sending, number: queries.MessageNumber) -> SentMessage:
     rules.check_number(sending.client_msg_id)
     content = rules.check_body(sending.kind, sending.body)
-    talk = room.talks.get(sending.consultation_id)
+    talk = room.talks.get(number[0])
     role = talk.role_of(sending.sender) if talk is not None else None
     if talk is None or role is None:
         raise NotFound
-    if known := room.sent.get(sending.number):
+    if known := room.sent.get(number):
         return known
     if talk.blocked:
         raise PairBlocked
     if role is SenderRole.CLINICIAN and not talk.verified:
         raise ClinicianNotServing
+    now = room.now
     spoken = rules.speak(talk.course, talk.kind, talk.quantity, talk.rounds, role, now, accepted=talk.accepted)
-    suspicions = rules.suspicions(" ".join(content[name] for name in ("text", "title", "name") if name in content))
-    plain = not (suspicions or spoken.starts or spoken.closes or sending.kind in _PURPOSES or talk.id in room.aside)
+    suspicions = rules.suspicions(" ".join([content[name] for name in ("text", "title", "name") if name in content]))
     message = Said(
         talk.id, talk.accounts, MessageId.new(), talk.last_seq + 1, role, sending.sender, sending.client_msg_id, sending.kind,
         content, now, sending.origin,
     )  # fmt: skip
-    if not plain:
+    if spoken.starts or spoken.closes or suspicions or sending.kind in _PURPOSES or number[0] in room.aside:
         await _move_more(room, talk, message, spoken, suspicions)
     talk.rounds, talk.last_seq = spoken.rounds, message.seq
-    room.spoken[talk.id] = talk
+    room.spoken[number[0]] = talk
     room.said.append(message)
-    sent = room.sent[sending.number] = SentMessage(talk.id, sending.client_msg_id, message.message_id, message.seq, now)
+    sent = room.sent[number] = SentMessage(talk.id, sending.client_msg_id, message.message_id, message.seq, now)
     return sent
 
 
