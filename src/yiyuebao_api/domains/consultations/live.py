@@ -260,6 +260,7 @@ class Device:
     def __init__(self, socket: WebSocket, desk: LiveDesk) -> None:
         self.socket, self.desk = socket, desk
         self.id = RowId.new()
+        self.origin = str(self.id)  # of what it says
         self.name = self.device_id = ""
         self.transport: asyncio.Transport | None = socket.scope.get("state", {}).get("transport")
         self.outlet = Outlet(self._send, self._close, self._cut, write=self._write)
@@ -405,7 +406,7 @@ class Device:
     def hear(self, wake: Wake) -> None:
         """Everything told to the account comes by here, from any process; never waits, never fails."""
         match wake.verb:
-            case Verb.FRAME if wake.about == str(self.id):
+            case Verb.FRAME if wake.about == self.origin:
                 if wake.stream:  # its own message: it is answered by an acknowledgement
                     self._acknowledged(wake.stream, wake.seq)
             case Verb.FRAME if wake.stream:
@@ -418,7 +419,7 @@ class Device:
                 self.outlet.close(Close.UNAUTHENTICATED, "session-ended")
             case Verb.TAKE_OVER:
                 name, _, other = wake.about.partition(":")
-                if name == self.name and other > str(self.id):
+                if name == self.name and other > self.origin:
                     self.outlet.close(Close.REPLACED, "replaced")
 
     def look(self, now: float, moment: datetime) -> None:
@@ -583,7 +584,7 @@ class Device:
 
     async def do_send(self, frame: frames.MessageSend) -> None:
         sent = await self.desk.store(Sending(
-            frame.consultation_id, self.account_id, frame.client_msg_id, MessageKind(frame.kind), frame.body, str(self.id)
+            frame.consultation_id, self.account_id, frame.client_msg_id, MessageKind(frame.kind), frame.body, self.origin
         ))  # fmt: skip
         self._say(frames.ack_frame(sent.consultation_id, sent.client_msg_id, sent.message_id, sent.seq, sent.sent_at))
         self._acknowledged(str(sent.consultation_id), sent.seq)

@@ -132,12 +132,12 @@ class Talk:
 
 #: Whether the clinician may serve and whether either has blocked the other is read in the same breath, without a lock.
 _TALKS = """
-SELECT c.id, c.account_id, c.clinician_account_id, c.paid_at,
+SELECT c.id, c.account_id, c.clinician_account_id, c.paid_at IS NOT NULL,
   (SELECT k.state FROM clinician AS k WHERE k.id = c.clinician_id),
   EXISTS (SELECT 1 FROM consultation_block AS b WHERE b.account_id = c.account_id AND b.blocked_id = c.clinician_account_id)
   OR EXISTS (SELECT 1 FROM consultation_block AS b WHERE b.account_id = c.clinician_account_id AND b.blocked_id = c.account_id),
-  c.kind, c.quantity, c.accepted_at, c.rounds_used, c.asked, c.last_seq,
-  c.state, c.measure, c.terms, c.pay_until, c.refund_at, c.closes_at, c.spoken_at, c.answered_at
+  c.kind, c.quantity, c.accepted_at IS NOT NULL, c.rounds_used, c.asked, c.last_seq,
+  c.state, c.measure, c.terms, c.pay_until, c.refund_at, c.closes_at, IF(c.answered_at IS NULL, NULL, c.spoken_at)
 FROM consultation AS c WHERE c.id IN ({}) ORDER BY c.id FOR UPDATE
 """
 
@@ -184,16 +184,16 @@ _STATES, _MEASURES, _KINDS = {str(s): s for s in ConsultState}, {str(m): m for m
 
 def _talk(row: Sequence[Any]) -> Talk:
     (
-        consultation_id, patient, clinician, paid_at, staff, blocked, kind, quantity, accepted_at, used, asked, last_seq,
-        state, measure, terms, pay_until, refund_at, closes_at, spoken_at, answered_at,
+        consultation_id, patient, clinician, paid, staff, blocked, kind, quantity, accepted, used, asked, last_seq,
+        state, measure, terms, pay_until, refund_at, closes_at, spoken_at,
     ) = row  # fmt: skip
-    silent = None if spoken_at is None or answered_at is None else spoken_at + _idle_for(terms)
+    silent = None if spoken_at is None else spoken_at + _idle_for(terms)
     course = Course(
         _STATES[state], _MEASURES[measure], pay_until.replace(tzinfo=UTC), moment(refund_at), moment(closes_at), moment(silent)
     )
     return Talk(
-        ConsultationId.of(consultation_id), AccountId.of(patient), AccountId.of(clinician), paid_at is not None,
-        staff == ClinicianState.VERIFIED, bool(blocked), _KINDS[kind], quantity, accepted_at is not None, course,
+        ConsultationId.of(consultation_id), AccountId.of(patient), AccountId.of(clinician), bool(paid),
+        staff == ClinicianState.VERIFIED, bool(blocked), _KINDS[kind], quantity, bool(accepted), course,
         Rounds(used, bool(asked)), last_seq,
     )  # fmt: skip
 
