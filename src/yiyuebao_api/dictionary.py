@@ -32,7 +32,8 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "findings": "伤口无渗液", "follow_up": "一周后复诊", "head_digest": "9f2c1e77ab10", "head_number": 1204, "hold_minutes": 15,
     "holder_name": "张可悦", "horizon_days": 14, "hospital_name": "海口椰城人民医院", "id_no": "460106********4421",
     "PatientIn.id_no": "460106195404174421", "intro": "检查足背动脉、感觉与皮肤，处理胼胝与浅表破损，指导选鞋与修甲。",
-    "issued_on": "2016-05-12", "item_code": "N05", "item_fee_fen": 8000, "kept_fen": 0, "last_error": "ProviderUnavailable",
+    "issued_on": "2016-05-12", "item_code": "N05", "item_codes": ["N05", "N06"],
+    "item_fee_fen": 8000, "kept_fen": 0, "last_error": "ProviderUnavailable",
     "come_within_minutes": 120, "assign_before_start_minutes": 30,
     "last_seq": 17, "last_status": 200, "lat": 20.0268, "late_minutes": 30, "lead_minutes": 240, "liability_until": "2027-06-30",
     "licence_no": "201664651363", "LicenceOut.licence_no": "PDY00123-446010617A1001",
@@ -218,6 +219,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "title_too_low": "职称不够", "title_not_approved": "职称证书未审核通过", "not_trained": "未完成培训",
         "liability_uninsured": "无责任险", "malpractice_uninsured": "无医责险", "accident_uninsured": "无意外险",
         "busy": "时间冲突", "on_leave": "请假", "fully_booked": "当日已满", "other_sex": "与所选性别不符",
+        "item_not_granted": "未获授权此项目",
     },
     "BookingState": {
         "held": "待支付，号源保留中", "paid": "已支付，待医院接单", "accepted": "已接单，待派单", "assigned": "已派单",

@@ -14,15 +14,17 @@ from yiyuebao_api.kernel import clock
 from yiyuebao_api.kernel.database import Database
 from yiyuebao_api.kernel.ids import ClinicianId, HospitalId
 from yiyuebao_api.kernel.tokens import Mode
+from yiyuebao_api.seed.items import ITEMS
 
 _numbers = count(1)
 
 
-#: Checked, registered here, trained and insured.
+#: Checked, registered here, trained and insured, and granted every item.
 PROVEN: dict[str, Any] = {
     "identity_checked_at": LONG_AGO, "licence_checked_at": LONG_AGO, "practice": Practice.REGISTERED, "e_reg_checked_on": LONG_AGO.date(),
     "e_reg_source": "全国护士电子注册系统", "title_checked_at": LONG_AGO, "training_passed_on": LONG_AGO.date(),
     "liability_until": date(2030, 12, 31), "malpractice_until": date(2030, 12, 31), "accident_until": date(2030, 12, 31),
+    "item_codes": sorted({each.code for each in ITEMS}),
 }  # fmt: skip
 
 

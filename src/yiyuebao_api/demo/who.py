@@ -75,6 +75,10 @@ async def new_nurse(cast: Cast, operator: DemoLogin) -> None:
     }  # fmt: skip
     shown = await desk.get(path, quiet=True)
     await desk.put(f"{path}/readiness", ready, version=shown["version"])
+    offered = await desk.get("/v1/hospital/catalogue/services", quiet=True, limit=100)
+    codes = sorted({each["code"] for each in offered["items"]})
+    shown = await desk.get(path, quiet=True)
+    await desk.put(f"{path}/items", {"item_codes": codes}, version=shown["version"])
     await desk.post(f"{path}/submit")
     await stage.step("运营", APP, "资质审核通过", "verified; she may sign in as a clinician of this hospital")
     verified = await cast.operator.post(f"/v1/operator/clinicians/{made['id']}/verify")

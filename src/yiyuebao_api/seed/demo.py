@@ -327,7 +327,7 @@ def _clinician_row(
         practice=Practice.REGISTERED, e_reg_checked_on=now.date(), e_reg_source="全国护士（医师）电子化注册系统（演示）",
         title_checked_at=now, training_passed_on=BEGAN.date(), liability_until=(now + timedelta(days=365)).date(),
         malpractice_until=(now + timedelta(days=365)).date(), accident_until=(now + timedelta(days=365)).date(),
-        version=1, created_at=BEGAN,
+        item_codes=sorted(plan.items), version=1, created_at=BEGAN,
     )  # fmt: skip
 
 

@@ -426,6 +426,25 @@ async def test_the_desk_says_what_it_trained_and_insured(
     refused(await operator.put(path, json=READY, version=2), 403, "not-allowed")
 
 
+async def test_the_desk_says_what_they_are_able_to_do(
+    api: Api, database: Database, operator: Api, hospital: Hospital
+) -> None:
+    nurse, desk = await make_clinician(database, hospital.id, item_codes=[]), await as_desk(api, database, hospital.id)
+    path, body = f"/v1/hospital/clinicians/{nurse.id}/items", {"item_codes": ["N05"]}
+    refused(await desk.put(path, json=body), 428, "precondition-required")
+    refused(await desk.put(path, json=body, version=9), 412, "precondition-failed")
+    for wrong in ({}, {"item_codes": ["换药"]}, {"item_codes": ["N05"] * 201}):
+        refused(await desk.put(path, json=wrong, version=1), 422, "invalid-input")
+    done = (await desk.put(path, json=body, version=1)).json()
+    assert (done["item_codes"], done["state"], done["version"]) == (["N05"], "verified", 2)
+    other = await as_desk(api, database, (await make_hospital(database)).id)
+    refused(await other.put(path, json=body, version=2), 404, "not-found")
+    refused(await operator.put(path, json=body, version=2), 403, "not-allowed")
+    gone = await make_clinician(database, hospital.id, state=ClinicianState.EXITED)
+    left = f"/v1/hospital/clinicians/{gone.id}/items"
+    refused(await desk.put(left, json=body, version=1), 409, "clinician-state-refused")
+
+
 async def test_an_adverse_record_ends_the_work_at_every_hospital(
     api: Api, database: Database, operator: Api, hospital: Hospital
 ) -> None:

@@ -251,3 +251,27 @@ async def test_another_site_is_no_matter(cast: Cast) -> None:
     site = await make_site(cast.database, cast.site.hospital_id)
     nurse = await make_clinician(cast.database, site.hospital_id)
     assert (await assign(cast, clinician_id=nurse.id)).status_code == 201
+
+
+async def test_only_who_was_granted_the_item_is_sent(cast: Cast) -> None:
+    """RULE-46: asked when somebody is assigned, for candidates, when they are replaced, and again when they set out."""
+    novice = await cast.another_nurse(item_codes=["N06"])
+    told = refused(await assign(cast, clinician_id=novice.id), 409, "item-not-granted")
+    assert "N05" in told["detail"]
+    await nothing_changed(cast)
+    found = (await cast.as_desk.get(f"{URL}/candidates", params={"booking_id": str(cast.booking.id)})).json()["items"]
+    assert {each["clinician"]["id"]: each["blockers"] for each in found} == {
+        str(cast.nurse.id): [], str(novice.id): ["item_not_granted"],
+    }  # fmt: skip
+    visit_id = await cast.assign()
+    body = {"clinician_id": str(novice.id), "reason": "换人"}
+    refused(await cast.as_desk.post(f"{URL}/{visit_id}/reassign", json=body), 409, "item-not-granted")
+    path = f"/v1/hospital/clinicians/{cast.nurse.id}"
+    taken = await cast.as_desk.put(f"{path}/items", json={"item_codes": ["N06"]}, version=cast.nurse.version)
+    assert taken.json()["item_codes"] == ["N06"]
+    refused(await cast.as_nurse.post(f"/v1/visits/{visit_id}/depart", json={}), 409, "item-not-granted")
+    assert (await cast.row(visit_id)).stage is Stage.ASSIGNED
+    again = {"item_codes": ["N06", "N05", "N05"]}
+    granted = await cast.as_desk.put(f"{path}/items", json=again, version=taken.json()["version"])
+    assert granted.json()["item_codes"] == ["N05", "N06"]
+    await cast.step(visit_id, "depart")

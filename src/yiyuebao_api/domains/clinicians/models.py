@@ -73,6 +73,9 @@ class Clinician(Model):
     liability_until: Mapped[date | None] = mapped_column(comment="last day of the liability insurance (RULE-27)")
     malpractice_until: Mapped[date | None] = mapped_column(comment="last day of the malpractice insurance (RULE-27)")
     accident_until: Mapped[date | None] = mapped_column(comment="last day of the accident insurance (RULE-27)")
+    item_codes: Mapped[list[str]] = mapped_column(
+        JSON, comment="codes of the items that the hospital lets them do, such as N05 (RULE-46)"
+    )
     version: Mapped[int] = mapped_column(comment="counts edits; the ETag")
     created_at: Mapped[datetime] = mapped_column(comment="when they were registered")
 

@@ -29,6 +29,7 @@ from yiyuebao_api.domains.clinicians.schemas import (
     ClinicianFileOut,
     ClinicianIn,
     ClinicianOut,
+    GrantedItemsIn,
     PhotoIn,
     QualificationApprovalIn,
     QualificationFieldsIn,
@@ -292,6 +293,19 @@ async def set_readiness(
 ) -> ClinicianFileOut:  # fmt: skip
     """Say what was trained and insured; nobody is sent without (RULE-27)."""
     return _file(await service.set_readiness(tx, caller.hospital_id, clinician_id, body, expected), response, now)
+
+
+@desk.put(
+    "/{clinician_id}/items",
+    summary="授权服务项目",
+    responses=merge(refuses(NotFound, ClinicianStateRefused, PreconditionRequired, PreconditionFailed), tagged()),
+)
+async def set_items(
+    clinician_id: ClinicianId, caller: guards.HospitalDesk, expected: IfMatch, body: GrantedItemsIn, response: Response,
+    tx: Tx, now: Now,
+) -> ClinicianFileOut:  # fmt: skip
+    """Say which items they are able to do; nobody is sent for another (RULE-46)."""
+    return _file(await service.set_items(tx, caller.hospital_id, clinician_id, body.item_codes, expected), response, now)
 
 
 # ── for the operator ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -42,6 +42,7 @@ DecisionText = Annotated[str, StringConstraints(min_length=2, max_length=500, pa
 Lines = Annotated[
     list[Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]], Field(min_length=1, max_length=100)
 ]
+GrantedCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9-]{1,19}$"), Field(examples=["N05"])]
 Years = Annotated[Whole, Field(ge=0, le=80, description="Full years of clinical work.", examples=[8])]
 
 _FILE = {
@@ -115,6 +116,7 @@ class ClinicianFileOut(ClinicianOut):
     liability_until: date | None
     malpractice_until: date | None
     accident_until: date | None
+    item_codes: list[str] = Field(description="Items they may be sent for (RULE-46).")
     version: int
     created_at: Moment
 
@@ -127,8 +129,8 @@ class ClinicianFileOut(ClinicianOut):
             licence_checked_at=row.licence_checked_at, practice=row.practice, e_reg_checked_on=row.e_reg_checked_on,
             e_reg_source=row.e_reg_source, title_checked_at=row.title_checked_at,
             training_passed_on=row.training_passed_on, liability_until=row.liability_until,
-            malpractice_until=row.malpractice_until, accident_until=row.accident_until, version=row.version,
-            created_at=row.created_at,
+            malpractice_until=row.malpractice_until, accident_until=row.accident_until, item_codes=row.item_codes,
+            version=row.version, created_at=row.created_at,
         )  # fmt: skip
 
 
@@ -148,6 +150,14 @@ class ReadinessIn(In):
     liability_until: Day | None
     malpractice_until: Day | None
     accident_until: Day | None
+
+
+class GrantedItemsIn(In):
+    """What somebody is able to do, in their hospital's judgement: codes of items (RULE-46)."""
+
+    model_config = example(item_codes=["N05", "N06"])
+
+    item_codes: list[GrantedCode] = Field(max_length=200)
 
 
 class AdverseRecordIn(In):

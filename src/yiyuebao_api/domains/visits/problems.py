@@ -49,6 +49,17 @@ class OtherSexWished(Problem):
     )
 
 
+class ItemNotGranted(Problem):
+    """RULE-46."""
+
+    status, code = 409, "item-not-granted"
+    title = Words("该人员未获授权此项目", "Not their item")
+    detail = Words(
+        "医院尚未授权该人员开展项目 {item_code}，请先授权，或改派他人。",
+        "The hospital has not granted item {item_code} to this person; grant it, or choose somebody else.",
+    )
+
+
 class VisitStepOutOfOrder(Problem):
     status, code = 409, "visit-step-out-of-order"
     title = Words("步骤顺序不符", "Not the next step")

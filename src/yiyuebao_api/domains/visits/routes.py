@@ -33,6 +33,7 @@ from yiyuebao_api.domains.visits.problems import (
     ClinicianBusy,
     ClinicianFullyBooked,
     ClinicianOnLeave,
+    ItemNotGranted,
     OtherSexWished,
     RecordAlreadyWritten,
     SignatureNeeded,
@@ -89,7 +90,7 @@ OfDay = Annotated[
 ]
 OfBooking = Annotated[BookingId | None, Query(description="The visit of that booking, whenever it is.")]
 NO_BODY = StepIn()
-UNSUITABLE = (ClinicianUnqualified, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished)
+UNSUITABLE = (ClinicianUnqualified, ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished, ItemNotGranted)
 
 
 def _period(day: Day | None, now: datetime) -> tuple[datetime, datetime | None]:
@@ -206,7 +207,10 @@ async def show_visit(seen: SeenVisit, tx: Tx, now: Now) -> VisitDetailOut:
     return VisitDetailOut.of_all(sheet, steps, viewer=seen.viewer, now=now)
 
 
-@app.post("/{visit_id}/depart", summary="出发", responses=refuses(NotFound, VisitStepOutOfOrder, ClinicianUnqualified))
+@app.post(
+    "/{visit_id}/depart", summary="出发",
+    responses=refuses(NotFound, VisitStepOutOfOrder, ClinicianUnqualified, ItemNotGranted),
+)
 async def depart_visit(visit: SentVisit, tx: Tx, now: Now, body: StepIn = NO_BODY) -> VisitOut:
     """Set out for the patient's home; whether the clinician may be sent is asked once more."""
     sheet = await service.depart_visit(tx, visit, client_time=body.client_time, now=now)
@@ -226,7 +230,9 @@ async def arrive_visit(visit: SentVisit, body: ArriveIn, tx: Tx, now: Now) -> Vi
 @app.post(
     "/{visit_id}/check-in",
     summary="核验码签到",
-    responses=refuses(NotFound, VisitStepOutOfOrder, ClinicianUnqualified, CheckInCodeWrong, CheckInCodeBlocked),
+    responses=refuses(
+        NotFound, VisitStepOutOfOrder, ClinicianUnqualified, ItemNotGranted, CheckInCodeWrong, CheckInCodeBlocked
+    ),
 )
 async def check_in_visit(
     visit_id: VisitId, caller: Clinician, body: CheckInIn, begin: Transactions, now: Now

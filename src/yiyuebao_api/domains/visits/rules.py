@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ from yiyuebao_api.domains.visits.problems import (
     ClinicianBusy,
     ClinicianFullyBooked,
     ClinicianOnLeave,
+    ItemNotGranted,
     OtherSexWished,
     SignatureNeeded,
     VisitStepOutOfOrder,
@@ -142,7 +143,7 @@ def is_on_duty(shifts: Sequence[Shift], starts_at: datetime, ends_at: datetime) 
 
 
 class Blocker(StrEnum):
-    """One reason why a clinician cannot be sent to a visit; all but the last four are clauses of the gate."""
+    """One reason why a clinician cannot be sent to a visit; all but the last five are clauses of the gate."""
 
     NOT_VERIFIED = Clause.NOT_VERIFIED.value
     ADVERSE_RECORD = Clause.ADVERSE_RECORD.value
@@ -163,6 +164,7 @@ class Blocker(StrEnum):
     ON_LEAVE = "on_leave"
     FULLY_BOOKED = "fully_booked"
     OTHER_SEX = "other_sex"
+    ITEM_NOT_GRANTED = "item_not_granted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Standing:
     visits_that_day: int
     most_visits: int | None
     other_sex: bool = False
+    not_granted: str | None = None  # the item's code
 
     @property
     def is_fully_booked(self) -> bool:
@@ -188,13 +191,26 @@ class Standing:
         found += [Blocker.BUSY] if self.busy else []
         found += [Blocker.FULLY_BOOKED] if self.is_fully_booked else []
         found += [Blocker.OTHER_SEX] if self.other_sex else []
+        found += [Blocker.ITEM_NOT_GRANTED] if self.not_granted is not None else []
         return found
+
+
+def not_granted(item_code: str, granted: Collection[str]) -> str | None:
+    """The item's code when the hospital has not granted it to somebody (RULE-46)."""
+    return None if item_code in granted else item_code
+
+
+def check_granted(missing: str | None) -> None:
+    """Raises ItemNotGranted."""
+    if missing is not None:
+        raise ItemNotGranted(item_code=missing)
 
 
 def check_may_be_sent(standing: Standing) -> None:
     """Raises ClinicianUnqualified with every failing clause, and one problem for each of the other blockers (RULE-46)."""
     if standing.clauses:
         raise ClinicianUnqualified(clauses=[clause.value for clause in standing.clauses])
+    check_granted(standing.not_granted)
     if standing.on_leave:
         raise ClinicianOnLeave
     if standing.busy:

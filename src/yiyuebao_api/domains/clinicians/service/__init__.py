@@ -6,6 +6,7 @@ from yiyuebao_api.domains.clinicians.service.clinicians import (
     edit_clinician,
     register_clinician,
     reject_clinician,
+    set_items,
     set_readiness,
     submit_clinician,
     suspend_clinician,
@@ -28,6 +29,6 @@ from yiyuebao_api.domains.clinicians.service.qualifications import (
 __all__ = [
     "approve_qualification", "begin_qualification", "day_of", "edit_clinician", "edit_qualification", "note_look",
     "read_photo", "read_photos", "record_adverse", "register_clinician", "reject_clinician", "reject_qualification",
-    "set_readiness", "submit_clinician", "submit_qualification", "suspend_clinician", "suspend_clinician_of",
+    "set_items", "set_readiness", "submit_clinician", "submit_qualification", "suspend_clinician", "suspend_clinician_of",
     "verify_clinician", "watch_expiry", "withdraw_qualification",
 ]  # fmt: skip

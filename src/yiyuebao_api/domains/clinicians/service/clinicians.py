@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -47,7 +48,7 @@ async def register_clinician(
         id=ClinicianId.new(), account_id=account.id, hospital_id=hospital_id, state=ClinicianState.DRAFT, reason=None,
         verified_at=None, licence_checked_at=None, practice=None, e_reg_checked_on=None, e_reg_source=None,
         title_checked_at=None, training_passed_on=None, liability_until=None, malpractice_until=None,
-        accident_until=None, version=1, created_at=now, **_file(body),
+        accident_until=None, item_codes=[], version=1, created_at=now, **_file(body),
     )  # fmt: skip
     tx.add(clinician)
     try:
@@ -148,6 +149,20 @@ async def set_readiness(
         raise ClinicianStateRefused(state=clinician.state.value)
     for name in ReadinessIn.model_fields:
         setattr(clinician, name, getattr(body, name))
+    clinician.version += 1
+    return clinician
+
+
+async def set_items(
+    tx: AsyncSession, hospital_id: HospitalId, clinician_id: ClinicianId, item_codes: Collection[str],
+    expected: Precondition,
+) -> Clinician:  # fmt: skip
+    """The desk says which items they are able to do, and no others are theirs (RULE-46). Raises ClinicianStateRefused."""
+    clinician = await _locked_of(tx, hospital_id, clinician_id)
+    expected.require(clinician.version)
+    if clinician.state is ClinicianState.EXITED:
+        raise ClinicianStateRefused(state=clinician.state.value)
+    clinician.item_codes = sorted(set(item_codes))
     clinician.version += 1
     return clinician
 

@@ -35,6 +35,7 @@ from yiyuebao_api.domains.visits.rules import (
     check_step,
     is_on_duty,
     most_visits,
+    not_granted,
 )
 from yiyuebao_api.domains.visits.service.moves import Actor, hold, move, note, tell_booking, when
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClinicianId, HospitalId, VisitId
@@ -52,7 +53,7 @@ async def assign_visit(
     """Send a clinician of the hospital to an accepted booking (RULE-22, 45, 46); once more is the same visit.
 
     Locks the booking, its visit and the person. Raises NotFound, BookingNotAssignable, AssessmentNeeded, ClinicianUnqualified,
-    ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished.
+    ClinicianOnLeave, ClinicianBusy, ClinicianFullyBooked, OtherSexWished, ItemNotGranted.
     """
     await require_hospital_booking(tx, hospital_id, booking_id)
     clinician = await require_clinician_of(tx, hospital_id, clinician_id)
@@ -230,6 +231,7 @@ async def _standings(
             clauses=may_serve(each, day), busy=each.account_id in busy, on_leave=each.id in away,
             visits_that_day=counts[each.id], most_visits=most_visits(_shifts(rosters, each.id), day),
             other_sex=booking.staff_sex not in (None, each.sex),
+            not_granted=not_granted(booking.service_code, each.item_codes),
         )
         for each in staff
     }, rosters  # fmt: skip

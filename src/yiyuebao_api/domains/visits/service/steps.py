@@ -30,7 +30,9 @@ from yiyuebao_api.domains.visits.rules import (
     ArrivalReason,
     Stage,
     busy_until_after,
+    check_granted,
     check_step,
+    not_granted,
 )
 from yiyuebao_api.domains.visits.service.agreements import require_agreement
 from yiyuebao_api.domains.visits.service.codes import is_code
@@ -47,11 +49,13 @@ def _by(visit: Visit) -> Actor:
 
 
 async def depart_visit(tx: AsyncSession, visit: Visit, *, client_time: datetime | None, now: datetime) -> VisitSheet:
-    """Set out. Who may be sent is asked again (RULE-22). Raises NotFound, VisitStepOutOfOrder, ClinicianUnqualified."""
+    """Set out. Who may be sent is asked again (RULE-22). Raises NotFound, VisitStepOutOfOrder, ClinicianUnqualified,
+    ItemNotGranted.
+    """
     booking = await hold(tx, visit)
     if visit.stage is not Stage.DEPARTED:
         check_step(visit.place, visit.stage, Stage.DEPARTED)
-        await _require_fit(tx, visit, now)
+        await _require_fit(tx, visit, booking, now)
         visit.departed_at = now
         await move(tx, visit, booking, Stage.DEPARTED, _by(visit), now=now, client_time=client_time)
     return await _shown(tx, visit, booking, "visits.depart", now)
@@ -91,7 +95,7 @@ async def check_in_visit(
     """The patient showed today's code (RULE-54). At the hospital that is the arrival, at a door it may be.
 
     A wrong code is counted in a transaction of its own, so that the refusal does not undo the count; after five wrong
-    ones none is taken for a quarter of an hour. Raises NotFound, VisitStepOutOfOrder, ClinicianUnqualified,
+    ones none is taken for a quarter of an hour. Raises NotFound, VisitStepOutOfOrder, ClinicianUnqualified, ItemNotGranted,
     CheckInCodeWrong, CheckInCodeBlocked.
     """
     async with begin() as tx:
@@ -120,7 +124,7 @@ async def _checked_in(
         note(tx, visit, _by(visit), now=now, client_time=client_time, reason="check_in_code")
         return
     if visit.place is Place.HOSPITAL:  # nobody departed, so nobody has been asked again yet
-        await _require_fit(tx, visit, now)
+        await _require_fit(tx, visit, booking, now)
     visit.arrived_at = now
     await move(tx, visit, booking, Stage.ARRIVED, _by(visit), now=now, client_time=client_time, reason="check_in_code")
 
@@ -167,8 +171,9 @@ def _address(booking: Booking) -> Point:
     return Point(booking.address["lat"], booking.address["lng"])
 
 
-async def _require_fit(tx: AsyncSession, visit: Visit, now: datetime) -> None:
-    """RULE-22, asked again on the day they go, or for the visit's own day when they go earlier."""
+async def _require_fit(tx: AsyncSession, visit: Visit, booking: Booking, now: datetime) -> None:
+    """RULE-22 and 46, asked again on the day they go, or for the visit's own day when they go earlier."""
     clinician = await tx.get_one(Clinician, visit.clinician_id, populate_existing=True)
     if clauses := may_serve(clinician, max(day_of(now), day_of(visit.starts_at))):
         raise ClinicianUnqualified(clauses=[clause.value for clause in clauses])
+    check_granted(not_granted(booking.service_code, clinician.item_codes))
