@@ -32,6 +32,7 @@ from yiyuebao_api.domains.bookings.service import AskedHold, Wish, hold_together
 from yiyuebao_api.domains.catalogue.models import Place, Service
 from yiyuebao_api.domains.schedules.service import list_slots
 from yiyuebao_api.kernel import clock
+from yiyuebao_api.kernel.wire import Wire
 
 _AROUND = "/v1/nearby/services?lat=20.0310&lng=110.3285&radius_m=50000"
 
@@ -62,7 +63,7 @@ async def make_booking(house: House) -> tuple[Booking, str]:
                 break
         wish = Wish(service.id, Place.HOSPITAL, free[0].starts_at, patient.id, None, Told(note="请先打电话"))
         hold = await prepare_hold(tx, database.begin, signed.account_id, wish, house.settings.business, now=now)
-        await hold_together(tx, [AskedHold(hold)])
+        await hold_together(await Wire.of(tx), [AskedHold(hold)])
     await database.aclose()
     return hold.booking, signed.access_token
 

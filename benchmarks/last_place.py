@@ -15,7 +15,7 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -29,18 +29,20 @@ from tests.scenes.catalogue import make_service
 from tests.scenes.consents import agree
 from tests.scenes.hospitals import make_hospital, make_site
 from tests.scenes.schedules import make_pool
-from tests.servers import MariaDb
+from tests.servers import MariaDb, Redis
 from yiyuebao_api.domains.accounts.models import Account, Session
 from yiyuebao_api.domains.accounts.rules import AccountStatus, SignInMethod
 from yiyuebao_api.domains.catalogue.models import Place, Service
 from yiyuebao_api.domains.patients.models import Address, Patient
 from yiyuebao_api.domains.patients.rules import RealName, Relation, Sex
 from yiyuebao_api.domains.schedules.models import Claim, Pool
+from yiyuebao_api.domains.schedules.queries import draw_for
 from yiyuebao_api.domains.schedules.rules import Need
-from yiyuebao_api.domains.schedules.service import claim_place, need_of
+from yiyuebao_api.domains.schedules.service import Want, claim_place, lock_seats, need_of, require_crew
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.database import Database
+from yiyuebao_api.kernel.database import Database, is_away
 from yiyuebao_api.kernel.geo import Point
+from yiyuebao_api.kernel.grouped import Grouped
 from yiyuebao_api.kernel.ids import AccountId, AddressId, ClaimId, PatientId, RowId, SessionId
 from yiyuebao_api.kernel.schema import wire_time
 from yiyuebao_api.kernel.secrets import blind
@@ -48,6 +50,7 @@ from yiyuebao_api.kernel.tokens import Claims, Mode
 
 _TASKS, _COMPONENT_POOL = 100, 32
 _OTHERS = 4
+_UNLIMITED = "100000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +170,73 @@ async def others(world: World, program: Program, slots: Sequence[datetime], unti
 
 
 async def measure_endpoint(world: World, disk: str, options: argparse.Namespace) -> None:
-    program = world.house.serve(YIYUEBAO_BUSINESS__OPEN_HOLDS_PER_ACCOUNT="100000")
-    await program.ready()
-    await storm(world, program, world.starts_at(3))  # caches, connections
-    storms = [await storm(world, program, world.starts_at(4 + number)) for number in range(options.rounds)]
-    per_s = median(each.statuses[201] / each.seconds for each in storms)
-    p99 = median(each.quantile(0.99) for each in storms)
-    busy = sum(each.statuses[503] for each in storms)
-    say(f"{disk}: endpoint, {len(world.clients)} clients, {world.places} places: {per_s:.0f} holds/s, p99 {p99:.0f} ms")
+    """Whole bookings, by one process and by two, beside the least that a hold can be, in turns."""
+    one = world.house.serve(YIYUEBAO_BUSINESS__OPEN_HOLDS_PER_ACCOUNT=_UNLIMITED)
+    least = world.house.program("least-hold", "benchmarks.least_hold")
+    for program in (one, least):
+        await program.ready()
+    await storm(world, one, world.starts_at(3))  # caches, connections
+    found: dict[str, list[Answers]] = {"endpoint": [], "endpoint: FOR UPDATE": [], "endpoint: nothing": []}
+    for number in range(options.rounds):
+        found["endpoint"].append(await storm(world, one, world.starts_at(4 + number)))
+        for name, path in (("endpoint: FOR UPDATE", "/for-update"), ("endpoint: nothing", "/nothing")):
+            found[name].append(await fire(least.port, [once(post(path, {}, "", "k"))] * len(world.clients)))
+    least.stop()
+    base = _per_s(found["endpoint: FOR UPDATE"])
+    for name, storms in found.items():
+        _tell_storms(world, name, disk, storms, of_for_update=round(_per_s(storms) / base, 2))
+    await measure_lone(world, one, disk, options)
+    await measure_refusals(world, one, disk, options)
+    await measure_others(world, one, disk, options)
+    one.stop()
+    with Redis() as redis:
+        two = world.house.serve(
+            workers=2, YIYUEBAO_REDIS__URL=redis.url, YIYUEBAO_BUSINESS__OPEN_HOLDS_PER_ACCOUNT=_UNLIMITED
+        )
+        await two.ready()
+        await storm(world, two, world.starts_at(50))
+        storms = [await storm(world, two, world.starts_at(51 + number)) for number in range(options.rounds)]
+        _tell_storms(world, "endpoint: two processes", disk, storms, of_one=round(_per_s(storms) / _per_s(found["endpoint"]), 2))
+        two.stop()
+
+
+def _per_s(storms: Sequence[Answers]) -> float:
+    return median(each.statuses[201] / each.seconds for each in storms)
+
+
+def _tell_storms(world: World, name: str, disk: str, storms: Sequence[Answers], **ratios: float) -> None:
+    per_s, p99 = _per_s(storms), median(each.quantile(0.99) for each in storms)
+    of = "".join(f", {ratio:.2f} {words.replace('_', ' ')}" for words, ratio in ratios.items())
+    say(f"{disk}: {name}, {len(world.clients)} clients: {per_s:.0f}/s, p99 {p99:.0f} ms{of}")
     tell(
-        "last_place", "endpoint", disk=disk, clients=len(world.clients), places=world.places,
-        holds_per_s=round(per_s), p99_ms=round(p99), told_503=busy,
+        "last_place", name, disk=disk, clients=len(world.clients), places=world.places, holds_per_s=round(per_s),
+        p99_ms=round(p99), told_503=sum(each.statuses[503] for each in storms), **ratios,
     )  # fmt: skip
-    await measure_refusals(world, program, disk, options)
-    await measure_others(world, program, disk, options)
-    program.stop()
+
+
+async def measure_lone(world: World, program: Program, disk: str, options: argparse.Namespace) -> None:
+    """Somebody who has the slot for themselves, beside one bare commit after the other."""
+    held: list[float] = []
+    bare: list[float] = []
+    for number in range(options.rounds):
+        clients = iter(world.clients[: min(100, world.places)])
+
+        def ask(status: int, slot: datetime = world.starts_at(4 + number, 14), clients: Iterator[Client] = clients) -> bytes | None:
+            assert status in (0, 201), status
+            client = next(clients, None)
+            return None if client is None else world.wish(client, slot)
+
+        held.append((await fire(program.port, [ask])).quantile(0.5))
+        times = []
+        for _ in range(100):
+            began = time.perf_counter()
+            async with world.database.begin_wire() as wire:
+                await wire.put("INSERT INTO bare VALUES (%s)", [RowId.new().bytes])
+            times.append((time.perf_counter() - began) * 1e3)
+        bare.append(median(times))
+    lone, commit = median(held), median(bare)
+    say(f"{disk}: alone: a hold in {lone:.1f} ms, a bare commit in {commit:.1f} ms = {commit / lone:.2f}")
+    tell("last_place", "alone", disk=disk, hold_ms=round(lone, 2), bare_commit_ms=round(commit, 2), ratio=round(commit / lone, 2))
 
 
 async def measure_refusals(world: World, program: Program, disk: str, options: argparse.Namespace) -> None:
@@ -257,7 +312,7 @@ async def together(each: Callable[[], Awaitable[None]], count: int) -> tuple[flo
 
 
 async def measure_component(world: World, disk: str, options: argparse.Namespace) -> None:
-    """`claim_place` in transactions of its own, beside commits that do nothing else and beside a counter that is locked."""
+    """Claims in transactions of their own and in shared ones, beside commits that do nothing else and a locked counter."""
     database = world.database
     async with database.begin() as tx:
         connection = await tx.connection()
@@ -285,11 +340,29 @@ async def measure_component(world: World, disk: str, options: argparse.Namespace
                 held_until=now + timedelta(minutes=15), now=now,
             )  # fmt: skip
 
-    found: dict[str, list[tuple[float, float]]] = {"bare commits": [], "FOR UPDATE": [], "claim_place": []}
+    async def seat(wants: Sequence[Want]) -> Sequence[Claim]:
+        async with database.begin_wire() as wire:
+            seats = await lock_seats(wire, [want.day for want in wants], now=clock.now())
+            claims = [seats.take(want) for want in wants]
+            await seats.write(wire)
+        return claims
+
+    line = Grouped(seat, hopeless=is_away, most=32, lanes=1)
+
+    async def claim_together() -> None:
+        now, starts_at = clock.now(), world.starts_at(15 + number, 13)
+        async with database.begin_wire() as wire:
+            draw = await draw_for(wire, world.service.id, Place.HOME)
+            crew = await require_crew(wire, draw, now=now)
+        await line(Want(crew, world.need.fit, starts_at, ClaimId.new(), now + timedelta(minutes=15)))
+
+    ways = {"bare commits": bare, "FOR UPDATE": for_update, "claim_place": claim, "claims together": claim_together}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(options.rounds):
-        for name, way in {"bare commits": bare, "FOR UPDATE": for_update, "claim_place": claim}.items():
+        for name, way in ways.items():
             found[name].append(await together(way, world.places))
-        assert await world.claimed(world.starts_at(15 + number)) == world.places
+        for hour in (9, 13):
+            assert await world.claimed(world.starts_at(15 + number, hour)) == world.places
     base = median(rate for rate, _ in found["FOR UPDATE"])
     for name, rounds in found.items():
         per_s, p99 = (median(values) for values in zip(*rounds, strict=True))

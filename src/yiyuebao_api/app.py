@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
             app.state.context, app.state.settings, app.state.database = held, held.settings, held.database
             app.state.gateways, app.state.tokens = held.gateways, held.tokens
             await stack.enter_async_context(held.database.live.running())
-            app.state.turnstile, app.state.holds = Turnstile(), hold_line(held.database.begin_for_request)
+            app.state.turnstile, app.state.holds = Turnstile(), hold_line(held.database.begin_wire)
             app.state.live_desk = LiveDesk(held.database, held.settings.live)
             await stack.enter_async_context(app.state.live_desk.open())
             app.state.nearby = await stack.enter_async_context(NearbyIndex(held.database))

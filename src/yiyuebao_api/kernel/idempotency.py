@@ -18,7 +18,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import BINARY, Index, bindparam, insert, select
+from sqlalchemy import BINARY, Index, bindparam, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -31,7 +31,6 @@ from yiyuebao_api.kernel.database import (
     after_commit,
     code_column,
     error_number,
-    is_duplicate,
 )  # fmt: skip
 from yiyuebao_api.kernel.ids import RowId
 from yiyuebao_api.kernel.problems import Problem, Words
@@ -40,6 +39,7 @@ from yiyuebao_api.kernel.reading import Read, Reader
 from yiyuebao_api.kernel.routing import DirectRoute
 from yiyuebao_api.kernel.secrets import SealedJson
 from yiyuebao_api.kernel.tokens import claims_of
+from yiyuebao_api.kernel.wire import Wire, insert_of
 
 #: Longer than any provider call of ours, so that a taker-over never runs beside a first run that is merely slow.
 LEASE = timedelta(seconds=10)
@@ -119,25 +119,21 @@ class Answered:
         return self.caller, self.key
 
 
-async def keep(tx: AsyncSession, answers: Sequence[Answered]) -> None:
+async def keep(wire: Wire, answers: Sequence[Answered]) -> None:
     """Write keys and answers in the transaction of their effects, several at once.
 
-    Raises RequestInProgress when one of them is there: somebody else was served under it meanwhile.
+    It ends in IntegrityError when one of them is there: somebody else was served under it meanwhile.
     """
     now = clock.system_now()
     rows = [
-        {
-            "caller": each.caller, "key": each.key, "asked": each.asked, "subject": RowId.new(), "runs": 1, "busy_until": now,
-            "status": each.status, "answer": {"body": each.body, "headers": {}}, "created_at": now,
-        }
+        Once(
+            caller=each.caller, key=each.key, asked=each.asked, subject=RowId.new(), runs=1, busy_until=now, status=each.status,
+            answer={"body": each.body, "headers": {}}, created_at=now,
+        )
         for each in sorted(answers, key=lambda each: each.name)
     ]  # fmt: skip
-    try:
-        await tx.execute(insert(Once), rows)
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise RequestInProgress(retry_after=1) from None
+    if rows:
+        await wire.put(*insert_of(rows))
 
 
 @dataclass(slots=True)

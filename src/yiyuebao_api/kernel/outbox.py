@@ -112,16 +112,23 @@ class Timer(Generic[Context]):
     every: timedelta
 
 
+def job_of(
+    job: str, about: Id, payload: Mapping[str, Any] | None = None, *, now: datetime, run_at: datetime
+) -> OutboxJob:
+    """The row of a job. Whoever writes it without `put` has nobody woken up: for what is not due yet."""
+    return OutboxJob(
+        id=JobId.new(), aggregatetype=type(about).__name__.removesuffix("Id").lower(), aggregateid=str(about), type=job,
+        payload={"id": str(about), **(payload or {})}, state=JobState.READY, run_at=run_at, lease_until=None,
+        worker=None, attempts=0, last_error=None, created_at=now,
+    )  # fmt: skip
+
+
 async def put(
     tx: AsyncSession, job: str, about: Id, payload: Mapping[str, Any] | None = None, *, now: datetime,
     run_at: datetime | None = None,
 ) -> JobId:  # fmt: skip
     """Ask for a job in this transaction; it exists if and only if the transaction commits."""
-    row = OutboxJob(
-        id=JobId.new(), aggregatetype=type(about).__name__.removesuffix("Id").lower(), aggregateid=str(about), type=job,
-        payload={"id": str(about), **(payload or {})}, state=JobState.READY, run_at=run_at or now, lease_until=None,
-        worker=None, attempts=0, last_error=None, created_at=now,
-    )  # fmt: skip
+    row = job_of(job, about, payload, now=now, run_at=run_at or now)
     tx.add(row)
     if row.run_at <= now and "rung" not in tx.info:
         tx.info["rung"] = True

@@ -23,7 +23,7 @@ from sqlalchemy import Label, Select, literal_column, make_url, select, true
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from yiyuebao_api.kernel.wire import DIALECT, as_ours
+from yiyuebao_api.kernel.wire import DIALECT, Wire, as_ours
 
 #: Prepared statements that one connection keeps.
 _PREPARED = 64
@@ -212,14 +212,17 @@ class Reader:
         return first
 
 
-Asks = AsyncSession | Reader
+Asks = AsyncSession | Reader | Wire
 
 
 async def rows_of(asks: Asks, statement: str, values: Sequence[Any]) -> Sequence[Any]:
-    """The raw rows of a select written by hand, in a transaction or outside: for searches that are asked either way."""
+    """The raw rows of a statement written by hand, in a transaction or outside: for what is asked either way."""
     if isinstance(asks, Reader):
         return await asks.rows(statement, values)
-    return (await (await asks.connection()).exec_driver_sql(statement, tuple(values))).all()
+    if isinstance(asks, Wire):
+        return await asks.ask(statement, values)
+    found = await (await asks.connection()).exec_driver_sql(statement, tuple(values))
+    return found.all() if found.returns_rows else []
 
 
 async def every_of(asks: Asks, read: Read, **parameters: Any) -> list[Any]:

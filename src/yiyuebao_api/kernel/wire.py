@@ -12,7 +12,7 @@ Values are written into the statement, and none of them is ever read as SQL: wor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
 
 Row = tuple[Any, ...]
-#: A statement with `%s` for each value: bytes, str, int, bool, None or a naive datetime in UTC.
+#: A statement with `%s` for each value: bytes, str, int, bool, None, a date or a naive datetime in UTC.
 Asked = tuple[str, Sequence[Any]]
 DIALECT: Any = mysql()
 _LITERALS: Mapping[type, Callable[[Any], str]] = {
@@ -33,6 +33,7 @@ _LITERALS: Mapping[type, Callable[[Any], str]] = {
     bool: lambda value: "1" if value else "0",
     type(None): lambda _: "NULL",
     datetime: lambda value: f"'{value}'",
+    date: lambda value: f"'{value}'",
 }
 
 
@@ -108,6 +109,30 @@ class Wire:
             self.give_up()
             raise
         return answers
+
+
+_INSERT = "INSERT INTO `{0}` ({1}) VALUES "
+
+
+@lru_cache
+def _columns(model: Any) -> tuple[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]:
+    """The beginning of an INSERT, and how each of the model's attributes becomes a value."""
+    table = model.__table__
+    processors = tuple(
+        (column.key, column.type.dialect_impl(DIALECT).bind_processor(DIALECT)) for column in table.columns
+    )
+    return _INSERT.format(table.name, ", ".join(f"`{key}`" for key, _ in processors)), processors
+
+
+def insert_of(rows: Sequence[Any]) -> Asked:
+    """An INSERT of rows of one model, in which every attribute is set. They belong to no session, before or after."""
+    model: Any = type(rows[0])
+    words, processors = _columns(model)
+    values = [
+        given if process is None or given is None else process(given)
+        for given, process in ((vars(row)[key], process) for row in rows for key, process in processors)
+    ]
+    return words + marks(len(rows), len(processors)), values
 
 
 def tell_listeners(engine: Engine, statement: str, values: Sequence[Any], connection: Connection | None = None) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from tests.client import Api
 from tests.plans import Statements, numbers
@@ -19,14 +20,14 @@ from yiyuebao_api.context import Context
 from yiyuebao_api.domains.accounts.models import Account
 from yiyuebao_api.domains.accounts.rules import AccountStatus
 from yiyuebao_api.domains.bookings.models import Booking, BookingLine, BookingMove
-from yiyuebao_api.domains.bookings.rules import Told
+from yiyuebao_api.domains.bookings.rules import BookingState, Told
 from yiyuebao_api.domains.bookings.service import AskedHold, Wish, hold_line, hold_together, prepare_hold
 from yiyuebao_api.domains.catalogue.rules import Place
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.files.rules import FileState, Purpose
 from yiyuebao_api.domains.schedules.models import Claim
 from yiyuebao_api.kernel import clock
-from yiyuebao_api.kernel.idempotency import Answered, Once, RequestInProgress
+from yiyuebao_api.kernel.idempotency import Answered, Once
 from yiyuebao_api.kernel.ids import FileId
 from yiyuebao_api.kernel.outbox import OutboxJob
 
@@ -52,8 +53,8 @@ async def asked(
 
 async def together(context: Context, some: Sequence[AskedHold]) -> list[str]:
     """The outcomes by name."""
-    async with context.begin() as tx:
-        return [type(each).__name__ for each in await hold_together(tx, some)]
+    async with context.database.begin_wire() as wire:
+        return [type(each).__name__ for each in await hold_together(wire, some)]
 
 
 async def counts(context: Context) -> dict[str, int]:
@@ -71,6 +72,27 @@ async def test_the_last_place_goes_to_the_first_and_the_others_are_told(api: Api
     assert await counts(context) == {
         "Booking": 2, "BookingLine": 2 * lines, "BookingMove": 2, "Claim": 2, "Once": 2, "OutboxJob": 2,
     }  # fmt: skip
+
+
+async def test_what_was_written_is_what_was_prepared(api: Api, context: Context) -> None:
+    """Rows go past the session: every column of a booking reads back through it as it was meant."""
+    offered, customer = await make_offer(api, context), await make_customer(api, context)
+    one = await asked(context, customer, offered)
+    assert await together(context, [one]) == ["Booking"]
+    async with context.begin() as tx:
+        row = (await tx.scalars(select(Booking))).one()
+        claim = (await tx.scalars(select(Claim))).one()
+        job = (await tx.scalars(select(OutboxJob))).one()
+        move = (await tx.scalars(select(BookingMove))).one()
+        bill = list(await tx.scalars(select(BookingLine).order_by(BookingLine.position)))
+    names = [column.key for column in Booking.__table__.columns]
+    meant = one.hold.booking
+    assert {name: getattr(row, name) for name in names} == {name: getattr(meant, name) for name in names}
+    assert (claim.id, claim.subject, claim.held_until) == (meant.claim_id, str(meant.id), meant.hold_until)
+    assert (claim.starts_at, claim.day) == (meant.starts_at, one.hold.want.day[1])
+    assert (job.type, job.payload, job.run_at) == ("bookings.expire", {"id": str(meant.id)}, meant.hold_until)
+    assert (move.to_state, move.actor_id, move.at) == (BookingState.HELD, str(customer.account_id), meant.created_at)
+    assert [(line.kind, line.amount_fen) for line in bill] == list(one.hold.lines)
 
 
 async def test_who_asks_for_many_is_counted_within_the_group(api: Api, context: Context) -> None:
@@ -112,10 +134,10 @@ async def test_a_key_that_was_used_meanwhile_undoes_the_group_and_the_others_are
     some = [await asked(context, await make_customer(api, context), offered) for _ in range(4)]
     late = AskedHold((await asked(context, await make_customer(api, context), offered)).hold, some[0].answer)
     assert await together(context, some[:1]) == ["Booking"]
-    with pytest.raises(RequestInProgress):
+    with pytest.raises(IntegrityError):
         await together(context, [some[1], late])
     assert (await counts(context))["Booking"] == (await counts(context))["Claim"] == 1
-    line = hold_line(context.begin)
+    line = hold_line(context.database.begin_wire)
     outcomes = await asyncio.gather(
         *(line(each.hold.want.day, each) for each in [some[1], late, some[2], some[3]]), return_exceptions=True
     )
@@ -130,7 +152,7 @@ async def test_a_proof_that_has_gone_meanwhile_stops_nobody_else(api: Api, conte
     hold, plain = await asked(context, one, offered, proofs=[proof]), await asked(context, other, offered)
     async with context.begin() as tx:
         await tx.execute(update(File).where(File.id == proof).values(state=FileState.DELETING))
-    line = hold_line(context.begin)
+    line = hold_line(context.database.begin_wire)
     outcomes = await asyncio.gather(
         *(line(each.hold.want.day, each) for each in [hold, plain]), return_exceptions=True
     )
@@ -147,7 +169,7 @@ async def test_a_line_sells_every_place_once(api: Api, context: Context) -> None
         await asked(context, each, offered, offered.starts_at(hour=hours[number % 4]))
         for number, each in enumerate(customers)
     ]
-    lines = [hold_line(context.begin) for _ in range(2)]
+    lines = [hold_line(context.database.begin_wire) for _ in range(2)]
     outcomes = await asyncio.gather(
         *(lines[number % 2](each.hold.want.day, each) for number, each in enumerate(some)), return_exceptions=True
     )

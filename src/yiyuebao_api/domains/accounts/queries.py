@@ -24,7 +24,7 @@ from yiyuebao_api.domains.accounts.rules import STAFF_IDLE, AccountStatus, CodeP
 from yiyuebao_api.kernel.ids import AccountId, HospitalId, SessionId
 from yiyuebao_api.kernel.paging import Paging, newest_first
 from yiyuebao_api.kernel.problems import NotFound
-from yiyuebao_api.kernel.reading import Read, padded, rows_of
+from yiyuebao_api.kernel.reading import Asks, Read, padded, rows_of
 from yiyuebao_api.kernel.secrets import blind
 from yiyuebao_api.kernel.tokens import Mode
 
@@ -60,7 +60,7 @@ async def lock_account(tx: AsyncSession, account_id: AccountId) -> Account:
 _STATUS = "SELECT id, status FROM account WHERE id IN ({0}) ORDER BY id FOR UPDATE"
 
 
-async def lock_active(tx: AsyncSession, account_ids: Iterable[AccountId]) -> set[AccountId]:
+async def lock_active(tx: Asks, account_ids: Iterable[AccountId]) -> set[AccountId]:
     """Several accounts, locked in key order; those that are neither suspended nor closed."""
     some = padded([account_id.bytes for account_id in sorted(set(account_ids))])
     rows = await rows_of(tx, _STATUS.format(",".join(["%s"] * len(some))), some)

@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, select, update
-from sqlalchemy.dialects.mysql import insert
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from yiyuebao_api.domains.catalogue.models import Place
@@ -19,7 +18,6 @@ from yiyuebao_api.domains.schedules.models import (
     Claim,
     Leave,
     Pool,
-    PoolDay,
     PoolService,
     Roster,
     ScheduleException,
@@ -351,7 +349,7 @@ _COUNTED = (
 
 
 async def count_day(
-    tx: AsyncSession, pool_id: PoolId, day: date, *, now: datetime, but: Sequence[ClaimId] = ()
+    tx: Asks, pool_id: PoolId, day: date, *, now: datetime, but: Sequence[ClaimId] = ()
 ) -> tuple[list[Busy], list[Lapsed]]:
     """The live claims of a locked day, as `taken_of` counts them, and the lapsed ones, with one select."""
     left_out = [claim_id.bytes for claim_id in but]
@@ -368,10 +366,14 @@ async def count_day(
     return taken, lapsed
 
 
-async def mark_lapsed(tx: AsyncSession, claim_ids: Iterable[ClaimId], now: datetime) -> None:
-    """Note that somebody else was given their time; in key order, under the day's lock."""
-    for claim_id in sorted(claim_ids):
-        await tx.execute(update(Claim).where(Claim.id == claim_id).values(lapsed_at=now))
+_LAPSED = "UPDATE claim SET lapsed_at = %s WHERE id IN ({0})"
+
+
+async def mark_lapsed(tx: Asks, claim_ids: Iterable[ClaimId], now: datetime) -> None:
+    """Note that somebody else was given their time, under the day's lock."""
+    some = [claim_id.bytes for claim_id in sorted(claim_ids)]
+    if some:
+        await rows_of(tx, _LAPSED.format(_holders(some)), [now.astimezone(UTC).replace(tzinfo=None), *some])
 
 
 async def find_claim(tx: AsyncSession, claim_id: ClaimId) -> Claim | None:
@@ -380,9 +382,10 @@ async def find_claim(tx: AsyncSession, claim_id: ClaimId) -> Claim | None:
 
 
 _DAY = "SELECT day FROM pool_day WHERE pool_id = %s AND day = %s FOR UPDATE"
+_NEW_DAY = "INSERT INTO pool_day (pool_id, day) VALUES (%s, %s) ON DUPLICATE KEY UPDATE day = day"
 
 
-async def lock_days(tx: AsyncSession, days: Iterable[tuple[PoolId, date]]) -> None:
+async def lock_days(tx: Asks, days: Iterable[tuple[PoolId, date]]) -> None:
     """Lock days of pools in key order, until the transaction ends; claims of a day are only counted under its lock.
 
     A row that is missing is made. `ON DUPLICATE KEY UPDATE` takes the exclusive lock at once; IGNORE would take a
@@ -390,5 +393,4 @@ async def lock_days(tx: AsyncSession, days: Iterable[tuple[PoolId, date]]) -> No
     """
     for pool_id, day in sorted(set(days)):
         if not await rows_of(tx, _DAY, [pool_id.bytes, day]):
-            made = insert(PoolDay).values(pool_id=pool_id, day=day)
-            await tx.execute(made.on_duplicate_key_update(day=made.inserted.day))
+            await rows_of(tx, _NEW_DAY, [pool_id.bytes, day])

@@ -8,11 +8,12 @@ of the hold, and the answer under its Idempotency-Key, in one commit. Processes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import IntegrityError
 
 from yiyuebao_api.domains.accounts import queries as accounts
 from yiyuebao_api.domains.bookings import queries
@@ -20,22 +21,23 @@ from yiyuebao_api.domains.bookings.models import Booking, BookingLine
 from yiyuebao_api.domains.bookings.problems import QuoteOutdated
 from yiyuebao_api.domains.bookings.rules import ActorKind, BilledLine, BookingState, Commitments
 from yiyuebao_api.domains.bookings.service.offer import Offer, Wish, judge_wish
-from yiyuebao_api.domains.bookings.service.telling import note
+from yiyuebao_api.domains.bookings.service.telling import move_of
 from yiyuebao_api.domains.consents.queries import find_missing, require_consents
 from yiyuebao_api.domains.consents.rules import NEEDED_TO_BOOK
 from yiyuebao_api.domains.files import service as files
 from yiyuebao_api.domains.files.models import File
 from yiyuebao_api.domains.schedules import service as schedules
 from yiyuebao_api.domains.schedules.problems import SlotTaken
-from yiyuebao_api.domains.schedules.service import Day, Want
+from yiyuebao_api.domains.schedules.service import Day, Seats, Want
 from yiyuebao_api.kernel import clock, idempotency, outbox
-from yiyuebao_api.kernel.database import Begin, is_away
+from yiyuebao_api.kernel.database import Begin, is_away, is_duplicate
 from yiyuebao_api.kernel.grouped import Grouped, GroupedBy
 from yiyuebao_api.kernel.idempotency import Answered, RequestInProgress
 from yiyuebao_api.kernel.ids import AccountId, BookingId, ClaimId, new_number
 from yiyuebao_api.kernel.money import Fen, yuan
 from yiyuebao_api.kernel.problems import Problem, Unauthenticated
 from yiyuebao_api.kernel.reading import Asks
+from yiyuebao_api.kernel.wire import Wire, insert_of
 from yiyuebao_api.settings import Business
 
 #: So many holds are decided in one transaction: its work keeps the loop, and all others, from theirs.
@@ -91,30 +93,35 @@ async def prepare_hold(
     return hold
 
 
-def hold_line(begin: Begin) -> GroupedBy[Day, AskedHold, Booking]:
+def hold_line(begin: Callable[[], AbstractAsyncContextManager[Wire]]) -> GroupedBy[Day, AskedHold, Booking]:
     """Where holds of one process wait for each other, by the pool's day they want; await it with `want.day` and the hold."""
 
     async def serve(asked: Sequence[AskedHold]) -> Sequence[Booking | Exception]:
-        async with begin() as tx:
-            return await hold_together(tx, asked)
+        try:
+            async with begin() as wire:
+                return await hold_together(wire, asked)
+        except IntegrityError as error:
+            if not is_duplicate(error, "PRIMARY"):
+                raise
+            raise RequestInProgress(retry_after=1) from None  # somebody was served under one of the keys meanwhile
 
     return GroupedBy[Day, AskedHold, Booking](
         lambda: Grouped(serve, hopeless=is_away, most=TOGETHER, lanes=1)
     )
 
 
-async def hold_together(tx: AsyncSession, asked: Sequence[AskedHold]) -> Sequence[Booking | Problem]:
+async def hold_together(wire: Wire, asked: Sequence[AskedHold]) -> Sequence[Booking | Problem]:
     """Hold a place for each, in this order, until it is paid or fifteen minutes have passed; each is refused by itself.
 
     Locks the accounts (their holds are counted), then the schedule's days. Outcomes: the booking, TooManyHolds,
     PatientAlreadyBooked, SlotTaken, SlotNotOffered, RequestInProgress, Unauthenticated (the account was closed). Raises
-    RequestInProgress and FileNotFound, after which nothing has happened to any of them: try each alone.
+    FileNotFound and, at the latest at the commit, IntegrityError for a key that is there: then nothing has happened to any.
     """
     holds = [each.hold for each in asked]
     now = max(hold.booking.created_at for hold in holds)
-    active = await accounts.lock_active(tx, (hold.booking.account_id for hold in holds))
-    commitments = await _commitments(tx, holds, now)
-    seats = await schedules.lock_seats(tx, (hold.want.day for hold in holds), now=now)
+    active = await accounts.lock_active(wire, (hold.booking.account_id for hold in holds))
+    commitments = await _commitments(wire, holds, now)
+    seats = await schedules.lock_seats(wire, (hold.want.day for hold in holds), now=now)
     keys, outcomes, made = set[tuple[str, str]](), list[Booking | Problem](), list[AskedHold]()
     for each in asked:
         hold, booking = each.hold, each.hold.booking
@@ -133,28 +140,29 @@ async def hold_together(tx: AsyncSession, asked: Sequence[AskedHold]) -> Sequenc
         outcomes.append(booking)
         made.append(each)
     if made:
-        await seats.write(tx)
-        await _write(tx, made)
+        await _write(wire, seats, made)
     return outcomes
 
 
-async def _write(tx: AsyncSession, made: Sequence[AskedHold]) -> None:
-    await idempotency.keep(tx, [each.answer for each in made if each.answer is not None])
-    for hold in (each.hold for each in made):
-        booking = hold.booking
-        for proof in hold.proofs:
-            await files.keep(tx, proof)
-        tx.add(booking)
-        tx.add_all(
-            BookingLine(booking_id=booking.id, position=position, kind=line.kind, amount_fen=line.amount_fen)
-            for position, line in enumerate(hold.lines)
-        )
-        note(
-            tx, booking, None, BookingState.HELD, actor=ActorKind.PATIENT, actor_id=booking.account_id,
-            now=booking.created_at,
-        )  # fmt: skip
-        await outbox.put(tx, "bookings.expire", booking.id, now=booking.created_at, run_at=booking.hold_until)
-    await tx.flush()
+async def _write(wire: Wire, seats: Seats, made: Sequence[AskedHold]) -> None:
+    """All of it in one packet, with the commit."""
+    holds = [each.hold for each in made]
+    bookings = [hold.booking for hold in holds]
+    await files.keep_all(wire, [proof.id for hold in holds for proof in hold.proofs])
+    await idempotency.keep(wire, [each.answer for each in made if each.answer is not None])
+    await seats.write(wire)
+    await wire.put(*insert_of(bookings))
+    await wire.put(*insert_of([
+        BookingLine(booking_id=hold.booking.id, position=position, kind=line.kind, amount_fen=line.amount_fen)
+        for hold in holds for position, line in enumerate(hold.lines)
+    ]))  # fmt: skip
+    await wire.put(*insert_of([
+        move_of(each, None, BookingState.HELD, actor=ActorKind.PATIENT, actor_id=each.account_id, now=each.created_at)
+        for each in bookings
+    ]))  # fmt: skip
+    await wire.put(*insert_of([
+        outbox.job_of("bookings.expire", each.id, now=each.created_at, run_at=each.hold_until) for each in bookings
+    ]))  # fmt: skip
 
 
 async def _commitments(asks: Asks, holds: Sequence[Hold], now: datetime) -> Commitments:

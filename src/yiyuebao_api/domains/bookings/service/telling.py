@@ -35,11 +35,19 @@ def note(
     tx: AsyncSession, booking: Booking, before: BookingState | None, after: BookingState, *, actor: ActorKind,
     actor_id: AccountId | None, reason: str | None = None, stage: VisitStage | None = None, now: datetime,
 ) -> None:  # fmt: skip
+    """Add a history row."""
+    tx.add(move_of(booking, before, after, actor=actor, actor_id=actor_id, reason=reason, stage=stage, now=now))
+
+
+def move_of(
+    booking: Booking, before: BookingState | None, after: BookingState, *, actor: ActorKind,
+    actor_id: AccountId | None, reason: str | None = None, stage: VisitStage | None = None, now: datetime,
+) -> BookingMove:  # fmt: skip
     """A history row."""
-    tx.add(BookingMove(
+    return BookingMove(
         id=RowId.new(), booking_id=booking.id, from_state=before, to_state=after, stage=stage, actor=actor,
         actor_id=str(actor_id) if actor_id else None, reason=reason, at=now,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 async def tell_payer(tx: AsyncSession, booking: Booking, kind: str, title: Words, body: Words, now: datetime) -> None:

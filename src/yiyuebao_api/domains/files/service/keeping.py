@@ -18,6 +18,7 @@ from yiyuebao_api.gateways.object_store import ObjectStore
 from yiyuebao_api.kernel.database import Begin
 from yiyuebao_api.kernel.ids import AccountId, FileId
 from yiyuebao_api.kernel.problems import NotFound
+from yiyuebao_api.kernel.wire import Wire, marks
 
 SWEPT_AT_ONCE = 100
 log = structlog.get_logger()
@@ -29,6 +30,21 @@ async def keep(tx: AsyncSession, file: File) -> None:
     if mine is None:
         raise FileNotFound
     mine.kept = True
+
+
+_STATES = "SELECT state FROM file WHERE id IN ({0}) ORDER BY id FOR UPDATE"
+_KEEP = "UPDATE file SET kept = TRUE WHERE id IN ({0})"
+
+
+async def keep_all(wire: Wire, file_ids: Iterable[FileId]) -> None:
+    """The same for several, by their keys. Raises FileNotFound."""
+    some = [file_id.bytes for file_id in sorted(set(file_ids))]
+    if not some:
+        return
+    rows = await wire.ask(_STATES.format(marks(len(some))), some)
+    if [state for (state,) in rows] != [FileState.READY.value] * len(some):
+        raise FileNotFound
+    await wire.put(_KEEP.format(marks(len(some))), some)
 
 
 async def delete_file(begin: Begin, store: ObjectStore, file_id: FileId, *, owner: AccountId) -> None:

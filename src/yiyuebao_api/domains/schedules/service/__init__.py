@@ -2,6 +2,7 @@
 
 from yiyuebao_api.domains.schedules.service.places import (
     Day,
+    Seats,
     Want,
     claim_place,
     keep_claim,
@@ -35,6 +36,7 @@ from yiyuebao_api.domains.schedules.service.roster import (
 __all__ = [
     "Day",
     "RosterLine",
+    "Seats",
     "Want",
     "add_exception",
     "add_leave",

@@ -31,6 +31,7 @@ from yiyuebao_api.domains.schedules.rules import (
 from yiyuebao_api.kernel.ids import ClaimId, PoolId, ServiceId
 from yiyuebao_api.kernel.purging import delete_some
 from yiyuebao_api.kernel.reading import Asks
+from yiyuebao_api.kernel.wire import Wire, insert_of
 
 #: A pool's day in Shanghai.
 Day = tuple[PoolId, date]
@@ -173,8 +174,8 @@ class Seats:
         self._claims.append(claim)
         return claim
 
-    async def write(self, tx: AsyncSession) -> None:
-        """The claims, for the next flush. The lapsed holds whose time they take are marked: from here on those must be
+    async def write(self, wire: Wire) -> None:
+        """Put the claims down. The lapsed holds whose time they take are marked: from here on those must be
         seated anew, whatever the clock of the request that pays for them says."""
         stepped_over = {
             lapsed.id
@@ -182,15 +183,15 @@ class Seats:
             for lapsed in self._lapsed[claim.pool_id, claim.day]
             if _meet(lapsed.busy, busy_of(claim.day, claim.busy_from, claim.busy_until))
         }
-        await queries.mark_lapsed(tx, stepped_over, self._now)
-        tx.add_all(self._claims)
+        await queries.mark_lapsed(wire, stepped_over, self._now)
+        await wire.put(*insert_of(self._claims))
 
 
 def _meet(one: Busy, other: Busy) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-async def lock_seats(tx: AsyncSession, days: Iterable[Day], *, now: datetime, but: Sequence[ClaimId] = ()) -> Seats:
+async def lock_seats(tx: Asks, days: Iterable[Day], *, now: datetime, but: Sequence[ClaimId] = ()) -> Seats:
     """Lock days of pools in key order and count their claims, those in `but` left out."""
     wanted = sorted(set(days))
     await queries.lock_days(tx, wanted)
@@ -219,8 +220,8 @@ async def claim_place(
     claim = seats.take(want, kept_at=now if before is not None and before.kept_at is not None else None)
     if before is not None and before.released_at is None:
         before.released_at = now
-    await seats.write(tx)
     await tx.flush()
+    await seats.write(await Wire.of(tx))
     return claim
 
 
