@@ -124,7 +124,9 @@ def test_the_tests_use_real_parts() -> None:
 
 def test_every_job_that_is_asked_for_has_somebody_who_does_it() -> None:
     """The accident: a job was renamed where it is done; what was put under the old name ended among the dead letters."""
-    asked = {source.value(call.args[1]) for source in ours() for call in _puts(source)}
+    asked = {source.value(call.args[1]) for source in ours() for call in _puts(source)} | {
+        source.value(call.args[0]) for source in ours() for name, call in source.calls() if name == "outbox.job_of"
+    }
     assert asked == set(wiring.JOBS)
 
 
