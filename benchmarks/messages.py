@@ -268,10 +268,12 @@ async def quiet(server: Server) -> None:
 
 
 async def heartbeats(talks: list[Talk]) -> None:
-    """Thousands of connections take longer to open than the service bears silence."""
+    """Thousands of connections take longer to open than the service bears silence. Spread over the interval, as phones' are."""
+    slots, slot = 200, 0
     while True:
-        await asyncio.sleep(frames.HEARTBEAT_S)
-        for wire in [each for talk in talks for each in talk.wires]:
+        await asyncio.sleep(frames.HEARTBEAT_S / slots)
+        slot = (slot + 1) % slots
+        for wire in [each for talk in talks[slot::slots] for each in talk.wires]:
             wire.send(b'{"type":"ping"}')
 
 
