@@ -73,10 +73,11 @@ class World:
     pool: Pool
     places: int
     clients: Sequence[Client]
+    today: datetime  # in Shanghai, also for a run that outlasts it
 
     def starts_at(self, day: int, hour: int = 9) -> datetime:
         """A slot some days ahead."""
-        return clock.today(clock.now()) + timedelta(days=day, hours=hour)
+        return self.today + timedelta(days=day, hours=hour)
 
     def wish(self, client: Client, starts_at: datetime) -> bytes:
         """The request for it, under a key that was never used."""
@@ -114,7 +115,7 @@ async def make_world(house: House, *, clients: int, places: int) -> World:
         Client(Claims(session.account_id, session.id, Mode.PATIENT, None), patient.id, address.id)
         for session, patient, address in zip(sessions, patients, addresses, strict=True)
     ]
-    return World(house, database, service, need_of(service, version), pool, places, ready)
+    return World(house, database, service, need_of(service, version), pool, places, ready, clock.today(clock.now()))
 
 
 def _rows(number: int) -> Iterable[Any]:

@@ -25,7 +25,7 @@ class _Door:
 class Turnstile:
     """At most `at_once` go through one door; whoever has waited for `patience_s` seconds is told to come again."""
 
-    def __init__(self, *, at_once: int = 16, patience_s: float = 4.0) -> None:
+    def __init__(self, *, at_once: int = 8, patience_s: float = 4.0) -> None:
         self._at_once, self._patience = at_once, patience_s
         self._doors: dict[Hashable, _Door] = {}
 
