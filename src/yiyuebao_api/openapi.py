@@ -94,9 +94,12 @@ _GUIDES = {
     "hospital.json": """
 ## 医院端 · a hospital's back end
 
-Sign in with `POST /v1/accounts/sessions/password` (`app.json`); the token names the hospital, so no request does. A new booking is
-a notice and a webhook: `GET /v1/hospital/bookings`, `…/accept` or `…/refuse`, then `GET /v1/hospital/visits/candidates` and
-`POST /v1/hospital/visits`. Paths under `/v1/operator/` are the platform's.
+Sign in with `POST /v1/accounts/sessions/password` (`app.json`); the token names the hospital, so no request does. Staff before they
+can be sent: `POST /v1/hospital/clinicians`, then `PUT …/readiness` (trained, insured), `PUT …/items` (which items they may do) and
+`POST …/submit`; the operator verifies. A new booking is a notice and a webhook: `GET /v1/hospital/bookings`, `…/accept` or
+`…/refuse`, then `GET /v1/hospital/visits/candidates` and `POST /v1/hospital/visits`. Each next step is due by the booking's
+`act_by`: accept, assign, set out; what is not done by then ends by itself and is refunded in full. Paths under `/v1/operator/` are
+the platform's.
 """,
     "partner.json": """
 ## 验签 · verifying
