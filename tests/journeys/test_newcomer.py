@@ -136,5 +136,5 @@ def test_people_who_know_living_ids_break_nothing(running: Running) -> None:
 
     The accident: an operator who typed another hospital's code into an open one's registration got a 500.
     """
-    told = running.run("-m", "tests.chaos.strangers", "--requests", "2500", "--seed", "20261201")
+    told = running.run("-m", "tests.chaos.strangers", "--requests", "2500", "--seed", "20261201", "--hang", "20")
     assert told.returncode == 0, told.stdout + told.stderr
